@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * What runs cells. The server knows the protocol and no language: it hands each request to the
+ * first interpreter in its list that claims it. Skiff's magics are one interpreter ("handled
+ * here"); a companion kernel is another ("handled elsewhere"). Both implement this one small
+ * interface.
+ *
+ * A request is an operation that ends later, not a call that blocks. Every slot returns at once;
+ * the operation ends when the interpreter calls exactly one of the finishing functions of cell.h or
+ * question.h, from the loop, now or later.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct cell;
+struct question;
+struct server;
+
+struct interpreter {
+    const char *name;
+
+    /* Required. Is this code ours? Pure, fast, any text. The last interpreter claims everything. */
+    bool (*claims)(void *self, const char *code);
+
+    /* Required. Begins a cell; ends by a cell_finish_*(). `cell` stays the server's and lives until
+     * it is finished. One cell runs at a time.
+     * https://jupyter-client.readthedocs.io/en/stable/messaging.html#execute */
+    void (*execute)(void *self, struct cell *cell);
+
+    /* Required. The user asked to stop the running cell: end it soon (it must still finish). May be
+     * called more than once. Never called for a cell that is finished.
+     * https://jupyter-client.readthedocs.io/en/stable/messaging.html#kernel-interrupt */
+    void (*interrupt)(void *self, struct cell *cell);
+
+    /* Optional, each; NULL answers "nothing". They end by the question_answer_*() of their kind.
+     * https://jupyter-client.readthedocs.io/en/stable/messaging.html#completion
+     * https://jupyter-client.readthedocs.io/en/stable/messaging.html#introspection
+     * https://jupyter-client.readthedocs.io/en/stable/messaging.html#code-completeness */
+    void (*complete)(void *self, struct question *question);
+    void (*inspect)(void *self, struct question *question);
+    void (*is_complete)(void *self, struct question *question);
+};
+
+/* An interpreter and its state, as the server is given them. */
+struct interpreter_slot {
+    const struct interpreter *interpreter;
+    void *self;
+};
