@@ -32,7 +32,7 @@ json_t *content_shutdown(bool restart);
 
 /* IOPub. */
 json_t *content_execute_input(const char *code, int execution_count);
-json_t *content_stream(const char *name, const char *text, size_t size);
+json_t *content_stream(const char *name, const char *bytes, size_t size);
 json_t *content_display(json_t *bundle, json_t *metadata, const char *display_id);
 json_t *content_iopub_error(const char *ename, const char *evalue, json_t *traceback);
 json_t *content_clear_output(bool wait);

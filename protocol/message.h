@@ -35,7 +35,7 @@ struct message {
     struct blob *buffers;
     size_t buffer_count;
 
-    json_t *header;      /* an object; borrowed by the fields below */
+    json_t *header;      /* parsed[MESSAGE_HEADER]; the fields below borrow from it */
     const char *msg_id;  /* never NULL or empty */
     const char *type;    /* header.msg_type; never NULL or empty */
     const char *session; /* never NULL; may be empty */

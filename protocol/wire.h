@@ -23,6 +23,8 @@
 #define WIRE_MESSAGE_MAX (64u * 1024 * 1024)
 #define WIRE_FRAMES_MAX 1024
 
+#define WIRE_DELIMITER "<IDS|MSG>"
+
 /* Borrowed bytes of one ZeroMQ frame. */
 struct frame {
     const char *data;
@@ -31,7 +33,8 @@ struct frame {
 
 #define WIRE_SIGNATURE_SIZE 64 /* hex digits, no NUL */
 
-/* Signs four parts. An empty key gives an empty signature: *ret_size is 0 or 64. */
+/* Signs four parts with a key of any length. sodium_init() is the caller's (connection_read() and
+ * session_new() do it). An empty key gives an empty signature: *ret_size is 0 or 64. */
 void wire_sign(const unsigned char *key, size_t key_size, const struct frame parts[MESSAGE_PARTS],
                char ret_signature[WIRE_SIGNATURE_SIZE], size_t *ret_size);
 

@@ -18,7 +18,8 @@ struct zwatch;
  * number of messages and return. May close the zwatch. */
 typedef void (*zwatch_fn)(void *data);
 
-/* Watches `socket` for input. The socket stays the caller's and must outlive the watch. */
+/* Watches `socket` for input; NULL when libuv cannot watch its descriptor. The socket stays the
+ * caller's and may be closed only after zwatch_close(). */
 struct zwatch *zwatch_new(uv_loop_t *loop, void *socket, zwatch_fn readable, void *data);
 
 /* To be called after every send on the socket: a send may have eaten the edge of an input. */

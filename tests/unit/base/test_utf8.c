@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
 #include "base/utf8.h"
+
+#include <string.h>
+
+#include "tests/unit.h"
 
 static void cleans_what_is_not_utf8(void **state)
 {

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * %%submit: checks everything, makes the run, and follows it. Until the run is accepted an
+ * interrupt stops it before anything has happened; afterwards it only detaches (wait.c).
+ */
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "magics/diagnostic.h"
+#include "magics/list.h"
+#include "magics/magic_call.h"
+#include "magics/render_plan.h"
+#include "magics/wait.h"
+
+struct submitting {
+    struct magic_call *call; /* referenced: the answer comes later */
+    struct submit *submit;
+    bool wait;
+};
+
+static void accepted(struct submitting *submitting, const struct submit_result *result)
+{
+    struct magic_call *call = submitting->call;
+    diagnostic_show_notes(call->cell, result->notes);
+    if (result->plan != NULL) {
+        magic_call_show(call, render_plan_submit(result->plan));
+        magic_call_ok(call);
+        return;
+    }
+    /* In batch what comes after the cell is lost; it says which run it made and lets it go. */
+    if (!submitting->wait && !cell_allow_stdin(call->cell)) {
+        outlet_printf(cell_outlet(call->cell), OUTLET_STDOUT, "submitted run %s\n", result->run_id);
+        magic_call_ok(call);
+        return;
+    }
+    wait_follow(call, result->run_id, true, submitting->wait);
+}
+
+/* The error is the core's: it is copied, place and hint and all. */
+static void refused(struct magic_call *call, const struct error *err)
+{
+    struct error own = ERROR_INIT;
+    error_set(&own, err->code, "%s", err->text);
+    if (err->hint != NULL)
+        error_hint(&own, "%s", err->hint);
+    own.file = xstrdup_or_null(err->file);
+    error_at(&own, err->line, err->column);
+    magic_call_fail(call, &own);
+}
+
+static void on_done(const struct submit_result *result, const struct error *err, void *data)
+{
+    struct submitting *submitting = data;
+    struct magic_call *call = submitting->call;
+    if (!magic_call_over(call)) {
+        call->interrupt = NULL;
+        call->state = NULL;
+        if (err != NULL)
+            refused(call, err);
+        else
+            accepted(submitting, result);
+    }
+    magic_call_unref(call);
+    free(submitting);
+}
+
+static void on_interrupt(struct magic_call *call)
+{
+    struct submitting *submitting = call->state;
+    submit_cancel(submitting->submit); /* on_done() follows */
+}
+
+static void run(struct magic_call *call)
+{
+    struct error err = ERROR_INIT;
+    bool wait;
+    AUTO_JSON json_t *job = NULL;
+    if (magic_call_waits(call, &wait, &err) == 0)
+        job = magic_call_definition(call, &err);
+    if (job == NULL) {
+        magic_call_fail(call, &err);
+        return;
+    }
+    struct submitting *submitting = xcalloc(1, sizeof *submitting);
+    submitting->call = magic_call_ref(call);
+    submitting->wait = wait;
+    call->state = submitting;
+    call->interrupt = on_interrupt;
+    submitting->submit =
+        submission_submit(call->submission, job, arguments_has(&call->arguments, "--dry-run"),
+                          on_done, submitting, &err);
+    if (submitting->submit != NULL)
+        return;
+    call->interrupt = NULL;
+    call->state = NULL;
+    magic_call_unref(call);
+    free(submitting);
+    magic_call_fail(call, &err);
+}
+
+static const struct magic_option options[] = {
+    {"--dry-run", NULL, "change nothing, show everything that would happen"},
+    {"--wait", NULL, "wait for the run's end; the cell fails when the run does (default in batch)"},
+    {"--no-wait", NULL, "return when the run is accepted (default in an interactive notebook)"},
+    {"--file", "PATH", "take the text from a YAML file, for example one made for Azure ML"},
+    {NULL, NULL, NULL},
+};
+
+const struct magic magic_submit = {
+    .name = "submit",
+    .cell = true,
+    .kind = SPEC_JOB,
+    .usage = "%%submit EXPERIMENT [--wait | --no-wait] [--dry-run] [--file PATH]",
+    .help = "run a script: its folder, environment and compute",
+    .example = "%%submit my-experiment\ncode: .\nscript: train.py\nenvironment: fastai2\n"
+               "compute: gpu-cluster",
+    .options = options,
+    .max_args = 1,
+    .argument = "an experiment's name",
+    .run = run,
+};

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The one table of magics. tests/unit/magics/test_registry.c checks its order and its entries. */
+#include "magics/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/suggest.h"
+#include "magics/list.h"
+
+const struct magic *const registry_magics[] = {
+    &magic_environment, &magic_compute,  &magic_submit, /* cells */
+    &magic_environments, &magic_computes, &magic_workspace, &magic_runs,   &magic_status,
+    &magic_logs,         &magic_metrics,  &magic_outputs,   &magic_attach, &magic_wait,
+    &magic_cancel,       &magic_secret,   &magic_skiff,     NULL,
+};
+
+/* IPython's own magics and those of packages many notebooks load: never taken for slips of ours. */
+static const char *const others[] = {
+    "!",          "HTML",       "R",          "SVG",         "SX",         "alias",
+    "aimport",    "autoawait",  "autocall",   "automagic",   "autopx",     "autoreload",
+    "autosave",   "bash",       "bigquery",   "bookmark",    "capture",    "cat",
+    "cd",         "clear",      "cls",        "cmd",         "code_wrap",  "colors",
+    "conda",      "config",     "connect_info", "cp",        "cython",     "debug",
+    "dhist",      "dirs",       "doctest_mode", "ed",        "edit",       "env",
+    "file",       "gui",        "hist",       "history",     "html",       "javascript",
+    "js",         "julia",      "latex",      "ldir",        "less",       "lf",
+    "lk",         "ll",         "load",       "load_ext",    "loadpy",     "logoff",
+    "logon",      "logstart",   "logstate",   "logstop",     "lprun",      "ls",
+    "lsmagic",    "lx",         "macro",      "magic",       "mamba",      "man",
+    "markdown",   "matplotlib", "memit",      "micromamba",  "mkdir",      "more",
+    "mprun",      "mv",         "mypy",       "notebook",    "page",       "pastebin",
+    "pdb",        "pdef",       "pdoc",       "perl",        "pfile",      "pinfo",
+    "pinfo2",     "pip",        "popd",       "pprint",      "precision",  "prun",
+    "psearch",    "psource",    "pushd",      "pwd",         "px",         "pycat",
+    "pylab",      "pypy",       "python",     "python2",     "python3",    "qtconsole",
+    "quickref",   "recall",     "rehashx",    "reload_ext",  "rep",        "rerun",
+    "reset",      "reset_selective", "rm",    "rmdir",       "ruby",       "run",
+    "rust",       "save",       "sc",         "script",      "set_env",    "sh",
+    "spark",      "sql",        "store",      "subshell",    "svg",        "sx",
+    "system",     "tb",         "tensorboard", "time",       "timeit",     "unalias",
+    "unload_ext", "uv",         "wandb",      "watermark",   "who",        "who_ls",
+    "whos",       "writefile",  "xdel",       "xmode",
+};
+
+const struct magic *registry_find(const char *name)
+{
+    for (size_t i = 0; registry_magics[i] != NULL; i++)
+        if (strcmp(registry_magics[i]->name, name) == 0)
+            return registry_magics[i];
+    return NULL;
+}
+
+static bool is_of_others(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        if (strcmp(others[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* The magic of ours that is one slip away, of the same kind (%% or %). */
+static const struct magic *nearest(const char *name, bool cell)
+{
+    const char *names[ARRAY_SIZE(registry_magics)];
+    size_t count = 0;
+    if (is_of_others(name))
+        return NULL;
+    for (size_t i = 0; registry_magics[i] != NULL; i++)
+        if (registry_magics[i]->cell == cell)
+            names[count++] = registry_magics[i]->name;
+    const char *found = suggest(name, names, count);
+    /* Of a short name little is left after two edits: at most one letter more or less. */
+    bool alike = found != NULL && labs((long)strlen(found) - (long)strlen(name)) <= 1;
+    return found != NULL && (alike || strlen(name) > 6) ? registry_find(found) : NULL;
+}
+
+bool registry_claims(const char *code)
+{
+    bool help;
+    AUTO_FREE char *first = parse_first_magic(code, &help);
+    if (first == NULL)
+        return false;
+    bool cell = first[1] == '%';
+    const char *name = first + 1 + cell;
+    return registry_find(name) != NULL || nearest(name, cell) != NULL;
+}
+
+static int wrong_kind(const struct magic *magic, const struct parse_call *call, struct error *err)
+{
+    if (magic->cell) {
+        error_set(err, ERROR_INVALID, "%s is a cell magic: it is written with two %%", call->name.text);
+        error_hint(err, "write %%%%%s as the first line of a cell, with its text below it",
+                   magic->name);
+    } else {
+        error_set(err, ERROR_INVALID, "%s is a line magic: it is written with one %%",
+                  call->name.text);
+        error_hint(err, "write %%%s", magic->name);
+    }
+    return error_at(err, call->name.line, call->name.column);
+}
+
+const struct magic *registry_resolve(const struct parse_call *call, struct error *err)
+{
+    const char *name = call->name.text;
+    const char *sigil = call->cell_magic ? "%%" : "%";
+    const struct magic *magic = registry_find(name);
+    if (magic != NULL && (magic->cell == call->cell_magic || call->help))
+        return magic;
+    if (magic != NULL) {
+        wrong_kind(magic, call, err);
+        return NULL;
+    }
+    const struct magic *near = nearest(name, call->cell_magic);
+    if (is_of_others(name)) {
+        error_set(err, ERROR_INVALID, "%s%s is Python's, in a cell of Skiff's magics", sigil, name);
+        error_hint(err, "put it in a cell of its own");
+    } else {
+        error_set(err, ERROR_NOT_FOUND, "there is no magic %s%s", sigil, name);
+        if (near != NULL)
+            error_hint(err, "did you mean %s%s? %%skiff lists all", sigil, near->name);
+        else
+            error_hint(err, "%%skiff lists all there are");
+    }
+    error_at(err, call->name.line, call->name.column);
+    return NULL;
+}

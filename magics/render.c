@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Draws runs. Each piece is drawn twice, into HTML and into text, by functions that stand side by
+ * side so that the twins stay complete.
+ */
+#include "magics/render.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "magics/chart.h"
+#include "magics/table.h"
+
+#define SPARKLINE_WIDTH 40
+#define CHARTS_MAX 8    /* in a summary; %metrics shows more */
+#define CHARTS_ALL 40   /* and at most this many: the notebook keeps them */
+#define OUTPUTS_SHOWN 20 /* in a summary; %outputs shows more */
+
+char *render_time(int64_t when_us)
+{
+    char text[64];
+    time_t seconds = (time_t)(when_us / 1000000);
+    struct tm parts;
+    if (when_us <= 0 || localtime_r(&seconds, &parts) == NULL)
+        return xstrdup("");
+    size_t size = strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %Z", &parts);
+    return xstrndup(text, size);
+}
+
+const char *render_state(enum run_state state)
+{
+    static const char *const names[RUN_STATE_COUNT] = {
+        [RUN_NOT_STARTED] = "not started",
+        [RUN_PREPARING] = "preparing",
+        [RUN_PROVISIONING] = "waiting for a node",
+        [RUN_QUEUED] = "queued",
+        [RUN_STARTING] = "starting",
+        [RUN_RUNNING] = "running",
+        [RUN_FINALIZING] = "finalizing",
+        [RUN_CANCEL_REQUESTED] = "being cancelled",
+        [RUN_COMPLETED] = "completed",
+        [RUN_FAILED] = "failed",
+        [RUN_CANCELED] = "canceled",
+        [RUN_NOT_RESPONDING] = "not responding",
+    };
+    return names[state];
+}
+
+static const char *intent_string(const struct run *run, const char *key, const char *inner)
+{
+    const json_t *value = json_object_get(run->intent, key);
+    return inner != NULL ? json_get_string(value, inner, "") : json_string_value(value);
+}
+
+static char *environment_label(const struct run *run)
+{
+    const json_t *environment = json_object_get(run->intent, "environment");
+    const char *name = json_get_string(environment, "name", NULL);
+    int version = (int)json_get_int(environment, "version", 0);
+    if (!json_is_object(environment))
+        return xstrdup("no environment");
+    if (name == NULL)
+        return xstrdup("inline environment");
+    return version > 0 ? xasprintf("%s:%d", name, version) : xstrdup(name);
+}
+
+char *render_title(const struct run *run)
+{
+    AUTO_FREE char *environment = environment_label(run);
+    const char *experiment = intent_string(run, "experiment", NULL);
+    return xasprintf("%s · %s · %s · %s", run->id, experiment ? experiment : "",
+                     intent_string(run, "compute", "name"), environment);
+}
+
+json_t *render_line(const char *title, enum run_state state, const char *progress)
+{
+    AUTO_BUF struct buf html = BUF_INIT;
+    AUTO_BUF struct buf text = BUF_INIT;
+    buf_puts(&html, "<div " TABLE_STYLE_BOX ">");
+    table_dot(&html, run_state_name(state));
+    buf_printf(&html, "<b>%s</b> ", render_state(state));
+    buf_puts_html(&html, title);
+    buf_printf(&text, "%s: %s", title, render_state(state));
+    if (progress != NULL && *progress != '\0') {
+        buf_puts(&html, " <span " TABLE_STYLE_DIM ">");
+        buf_puts_html(&html, progress);
+        buf_puts(&html, "</span>");
+        buf_printf(&text, " (%s)", progress);
+    }
+    buf_puts(&html, "</div>");
+    return table_bundle(&html, &text);
+}
+
+/* --- facts ------------------------------------------------------------------------------------ */
+
+static void add_times(struct table *facts, const struct run *run)
+{
+    AUTO_FREE char *created = render_time(run->created_us);
+    AUTO_FREE char *started = render_time(run->started_us);
+    AUTO_FREE char *ended = render_time(run->ended_us);
+    int64_t until = run->ended_us > 0 ? run->ended_us : clock_now();
+    AUTO_FREE char *took = run->started_us > 0 ? clock_duration(until - run->started_us) : NULL;
+    AUTO_FREE char *waited =
+        run->started_us > 0 ? clock_duration(run->started_us - run->created_us) : NULL;
+    table_fact(facts, "submitted", created);
+    table_fact(facts, "started", started);
+    table_fact(facts, "ended", ended);
+    if (took != NULL)
+        table_factf(facts, "duration", "%s (%s before the start)", took, waited);
+}
+
+static void add_process(struct table *facts, const struct run_view *view)
+{
+    const struct process_status *process = view->process;
+    if (process == NULL || (process->state != PROCESS_ENDED && process->state != PROCESS_LOST))
+        return;
+    AUTO_FREE char *how = process_status_text(process);
+    table_fact(facts, "process", how);
+}
+
+static void add_facts(struct table *facts, const struct run_view *view)
+{
+    const struct run *run = view->run;
+    AUTO_FREE char *environment = environment_label(run);
+    table_fact(facts, "run", run->id);
+    table_fact(facts, "experiment", intent_string(run, "experiment", NULL));
+    table_fact(facts, "state", render_state(run->state));
+    table_fact(facts, "reason", run->reason);
+    table_fact(facts, "now", view->progress);
+    add_process(facts, view);
+    add_times(facts, run);
+    table_fact(facts, "compute", intent_string(run, "compute", "name"));
+    table_fact(facts, "environment", environment);
+}
+
+static void add_places(struct table *facts, const struct report *report)
+{
+    const struct run *run = report->view->run;
+    AUTO_FREE char *size = file_size_text(report->log_size);
+    if (report->log_size > 0)
+        table_factf(facts, "log", "%s (%s)", report->log_path, size);
+    table_fact(facts, "directory", run->dir);
+    table_factf(facts, "look further", "%%logs %s   %%metrics %s   %%outputs %s", run->id, run->id,
+                run->id);
+}
+
+static void put_table(struct buf *html, struct buf *text, const struct table *table)
+{
+    table_html(html, table);
+    table_text(text, table);
+}
+
+/* --- metrics ---------------------------------------------------------------------------------- */
+
+static void put_metric(struct buf *html, struct buf *text, const struct metric *metric)
+{
+    char last[CHART_NUMBER_SIZE];
+    char min[CHART_NUMBER_SIZE];
+    char max[CHART_NUMBER_SIZE];
+    chart_number(metric->last, last);
+    chart_number(metric->min, min);
+    chart_number(metric->max, max);
+    buf_puts(html, "<div style=\"display:inline-block;margin:2px 16px 2px 0\"><div><b>");
+    buf_puts_html(html, metric->name);
+    buf_printf(html, "</b> %s <span " TABLE_STYLE_DIM ">min %s, max %s, %zu point%s</span></div>",
+               last, min, max, metric->count, metric->count == 1 ? "" : "s");
+    chart_svg(html, metric);
+    buf_puts(html, "</div>");
+    buf_printf(text, "  %-16s %-10s ", metric->name, last);
+    chart_sparkline(text, metric, SPARKLINE_WIDTH);
+    buf_printf(text, "  min %s, max %s, %zu point%s\n", min, max, metric->count,
+               metric->count == 1 ? "" : "s");
+}
+
+static void put_metrics(struct buf *html, struct buf *text, const struct metrics *metrics,
+                        size_t max)
+{
+    size_t count = 0;
+    const struct metric *items = metrics != NULL ? metrics_items(metrics, &count) : NULL;
+    if (count == 0)
+        return;
+    buf_puts(html, "<div>");
+    buf_puts(text, "metrics\n");
+    for (size_t i = 0; i < count && i < max; i++)
+        put_metric(html, text, &items[i]);
+    buf_puts(html, "</div>");
+    if (count > max) {
+        buf_printf(html, "<div " TABLE_STYLE_DIM ">and %zu more metrics</div>", count - max);
+        buf_printf(text, "  and %zu more metrics\n", count - max);
+    }
+}
+
+json_t *render_metrics(const char *id, const struct metrics *metrics)
+{
+    AUTO_BUF struct buf html = BUF_INIT;
+    AUTO_BUF struct buf text = BUF_INIT;
+    size_t count;
+    metrics_items(metrics, &count);
+    buf_puts(&html, "<div " TABLE_STYLE_BOX ">");
+    if (count == 0) {
+        buf_puts_html(&html, id);
+        buf_puts(&html, " has no metrics yet: print lines like <code>loss=0.12</code>, or write "
+                        "metrics.jsonl");
+        buf_printf(&text,
+                   "%s has no metrics yet: print lines like loss=0.12, or write metrics.jsonl", id);
+    }
+    put_metrics(&html, &text, metrics, CHARTS_ALL);
+    buf_puts(&html, "</div>");
+    return table_bundle(&html, &text);
+}
+
+/* --- outputs ---------------------------------------------------------------------------------- */
+
+static void put_outputs(struct buf *html, struct buf *text, const struct report *report, size_t max)
+{
+    static const char *const titles[] = {"output", "size", NULL};
+    AUTO_TABLE struct table table;
+    size_t count = json_array_size(report->outputs);
+    table_init(&table, titles);
+    for (size_t i = 0; i < count && i < max; i++) {
+        const json_t *output = json_array_get(report->outputs, i);
+        AUTO_FREE char *size =
+            file_size_text((unsigned long long)json_get_int(output, "size", 0));
+        table_add(&table, json_get_string(output, "path", ""));
+        table_add(&table, size);
+    }
+    if (count > max) {
+        table_addf(&table, "and more (%s%zu in all)", count > REPORT_OUTPUTS_MAX ? "over " : "",
+                   count > REPORT_OUTPUTS_MAX ? (size_t)REPORT_OUTPUTS_MAX : count);
+        table_add(&table, "");
+    }
+    if (count > 0)
+        put_table(html, text, &table);
+}
+
+static void put_pictures(struct buf *html, const struct report *report)
+{
+    for (size_t i = 0; i < report->picture_count; i++) {
+        const struct report_picture *picture = &report->pictures[i];
+        buf_printf(html,
+                   "<img style=\"max-width:320px;max-height:240px;margin:4px 8px 4px 0\" "
+                   "src=\"data:%s;base64,%s\" alt=\"",
+                   picture->mime, picture->base64);
+        buf_puts_html(html, picture->path);
+        buf_puts(html, "\" title=\"");
+        buf_puts_html(html, picture->path);
+        buf_puts(html, "\">");
+    }
+}
+
+json_t *render_outputs(const struct report *report)
+{
+    AUTO_BUF struct buf html = BUF_INIT;
+    AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_TABLE struct table facts;
+    table_init(&facts, NULL);
+    buf_puts(&html, "<div " TABLE_STYLE_BOX ">");
+    if (json_array_size(report->outputs) == 0)
+        table_factf(&facts, "outputs", "%s has none: what the script writes below outputs/ is kept",
+                    report->view->run->id);
+    put_outputs(&html, &text, report, REPORT_OUTPUTS_MAX);
+    put_pictures(&html, report);
+    table_factf(&facts, "directory", "%s/outputs", report->view->run->dir);
+    put_table(&html, &text, &facts);
+    buf_puts(&html, "</div>");
+    return table_bundle(&html, &text);
+}
+
+/* --- whole runs ------------------------------------------------------------------------------- */
+
+json_t *render_summary(const struct report *report)
+{
+    AUTO_BUF struct buf html = BUF_INIT;
+    AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_TABLE struct table facts;
+    AUTO_TABLE struct table places;
+    table_init(&facts, NULL);
+    table_init(&places, NULL);
+    add_facts(&facts, report->view);
+    add_places(&places, report);
+    buf_puts(&html, "<div " TABLE_STYLE_BOX "><div>");
+    table_dot(&html, run_state_name(report->view->run->state));
+    buf_printf(&html, "<b>%s</b> ", render_state(report->view->run->state));
+    buf_puts_html(&html, report->view->run->id);
+    buf_puts(&html, "</div>");
+    put_table(&html, &text, &facts);
+    put_metrics(&html, &text, report->metrics, CHARTS_MAX);
+    put_outputs(&html, &text, report, OUTPUTS_SHOWN);
+    put_pictures(&html, report);
+    put_table(&html, &text, &places);
+    buf_puts(&html, "</div>");
+    return table_bundle(&html, &text);
+}
+
+static void add_event(struct table *table, const json_t *event)
+{
+    AUTO_FREE char *when = render_time(json_get_time(event, "time"));
+    int state = run_state_parse(json_get_string(event, "state", ""));
+    const char *note = json_get_string(event, "note", "");
+    table_add(table, when);
+    table_add(table, state >= 0 ? render_state((enum run_state)state) : "");
+    table_add(table, json_get_string(event, "reason", note));
+}
+
+json_t *render_details(const struct run_view *view, const json_t *events)
+{
+    static const char *const titles[] = {"time", "event", "reason", NULL};
+    AUTO_BUF struct buf html = BUF_INIT;
+    AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_TABLE struct table facts;
+    AUTO_TABLE struct table table;
+    size_t i;
+    const json_t *event;
+    table_init(&facts, NULL);
+    table_init(&table, titles);
+    add_facts(&facts, view);
+    table_fact(&facts, "directory", view->run->dir);
+    json_array_foreach (events, i, event)
+        add_event(&table, event);
+    buf_puts(&html, "<div " TABLE_STYLE_BOX ">");
+    put_table(&html, &text, &facts);
+    buf_putc(&text, '\n');
+    put_table(&html, &text, &table);
+    buf_puts(&html, "</div>");
+    return table_bundle(&html, &text);
+}
+
+static void add_run(struct table *table, const json_t *row)
+{
+    int64_t started = json_get_time(row, "started_at");
+    int64_t ended = json_get_time(row, "ended_at");
+    AUTO_FREE char *when = render_time(json_get_time(row, "created_at"));
+    AUTO_FREE char *took =
+        started > 0 ? clock_duration((ended > 0 ? ended : clock_now()) - started) : NULL;
+    table_add(table, json_get_string(row, "id", ""));
+    table_add(table, json_get_string(row, "experiment", ""));
+    table_add(table, json_get_string(row, "state", ""));
+    table_add(table, when);
+    table_add(table, took);
+    table_add(table, json_get_string(row, "compute", ""));
+}
+
+json_t *render_runs(const json_t *runs)
+{
+    static const char *const titles[] = {"run",       "experiment", "state", "submitted",
+                                         "duration", "compute",    NULL};
+    AUTO_BUF struct buf html = BUF_INIT;
+    AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_TABLE struct table table;
+    size_t i;
+    const json_t *row;
+    table_init(&table, titles);
+    table.state_column = 2;
+    json_array_foreach (runs, i, row)
+        add_run(&table, row);
+    buf_puts(&html, "<div " TABLE_STYLE_BOX ">");
+    if (table_rows(&table) > 0) {
+        put_table(&html, &text, &table);
+    } else {
+        buf_puts(&html, "no runs here yet: submit one with <code>%%submit</code>");
+        buf_puts(&text, "no runs here yet: submit one with %%submit");
+    }
+    buf_puts(&html, "</div>");
+    return table_bundle(&html, &text);
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Follows a run in an outlet. The watch's callbacks only note what changed; flush() is the one place
+ * that sends, at once when nothing was sent lately, else when the timer fires. The timer runs only
+ * while something waits: an idle kernel has no wake-ups.
+ *
+ * Life: started -> (ended -> metrics read ->) closed. `refs` counts the timer's close and a metrics
+ * read under way; the last one frees.
+ */
+#include "magics/run_output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/strlist.h"
+#include "magics/render.h"
+#include "magics/stream.h"
+
+/* Two messages a flush (the line, the stream): ten a second. Front ends redraw no faster. */
+#define FLUSH_INTERVAL_MS 200
+
+struct shown {
+    char *run_id;
+    uint64_t offset;
+};
+
+struct run_output_set {
+    uv_loop_t *loop;
+    struct submission *submission;
+    struct run_output *first;
+    struct shown *shown; /* of runs that are not followed now */
+    size_t shown_count, shown_capacity;
+    uint64_t displays; /* makes display ids unique in this kernel */
+};
+
+struct run_output {
+    struct run_output_set *set; /* NULL once closed */
+    struct run_output *next;
+    struct run_output_options options; /* run_id is owned, outlet referenced */
+    struct watch *watch;
+    uv_timer_t timer;
+    unsigned refs;
+
+    char *title;
+    char *log_path;
+    char *display_id;
+    enum run_state state;
+    char *reason;
+    char *progress;
+    bool line_shown, line_dirty;
+    bool started_building; /* the build log's headline is out */
+    uint64_t offset;       /* of the run's log: the first byte not fed yet */
+    struct stream stream;
+};
+
+/* --- the set ---------------------------------------------------------------------------------- */
+
+struct run_output_set *run_output_set_new(uv_loop_t *loop, struct submission *submission)
+{
+    struct run_output_set *set = xcalloc(1, sizeof *set);
+    set->loop = loop;
+    set->submission = submission;
+    return set;
+}
+
+static struct shown *shown_of(struct run_output_set *set, const char *run_id)
+{
+    for (size_t i = 0; i < set->shown_count; i++)
+        if (strcmp(set->shown[i].run_id, run_id) == 0)
+            return &set->shown[i];
+    return NULL;
+}
+
+static void remember_offset(struct run_output_set *set, const char *run_id, uint64_t offset)
+{
+    struct shown *shown = shown_of(set, run_id);
+    if (shown == NULL) {
+        grow(&set->shown, &set->shown_capacity, set->shown_count + 1, sizeof *set->shown);
+        shown = &set->shown[set->shown_count++];
+        shown->run_id = xstrdup(run_id);
+    }
+    shown->offset = offset;
+}
+
+static void leave_set(struct run_output *output)
+{
+    struct run_output **link = &output->set->first;
+    while (*link != output)
+        link = &(*link)->next;
+    *link = output->next;
+    output->set = NULL;
+}
+
+/* --- end of life ------------------------------------------------------------------------------ */
+
+static void unref(struct run_output *output)
+{
+    if (--output->refs > 0)
+        return;
+    outlet_unref(output->options.outlet);
+    free((char *)(uintptr_t)output->options.run_id);
+    free(output->title);
+    free(output->log_path);
+    free(output->display_id);
+    free(output->reason);
+    free(output->progress);
+    stream_done(&output->stream);
+    free(output);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    unref(handle->data);
+}
+
+static void close_output(struct run_output *output)
+{
+    if (output->set == NULL)
+        return;
+    if (output->options.log)
+        remember_offset(output->set, output->options.run_id, output->offset);
+    leave_set(output);
+    watch_close(output->watch);
+    output->watch = NULL;
+    uv_close((uv_handle_t *)&output->timer, on_timer_closed);
+}
+
+void run_output_set_free(struct run_output_set *set)
+{
+    if (set == NULL)
+        return;
+    while (set->first != NULL)
+        close_output(set->first);
+    for (size_t i = 0; i < set->shown_count; i++)
+        free(set->shown[i].run_id);
+    free(set->shown);
+    free(set);
+}
+
+/* --- sending ---------------------------------------------------------------------------------- */
+
+static void show_line(struct run_output *output)
+{
+    AUTO_FREE char *size = file_size_text(output->stream.total);
+    AUTO_FREE char *more =
+        output->stream.full && !run_state_is_final(output->state)
+            ? xasprintf("%s of output so far, whole in %s", size, output->log_path)
+            : NULL;
+    const char *progress = run_state_is_final(output->state) ? output->reason
+                           : more != NULL                    ? more
+                           : output->options.batch           ? NULL
+                                                             : output->progress;
+    json_t *bundle = render_line(output->title, output->state, progress);
+    if (output->line_shown)
+        outlet_update_display(output->options.outlet, bundle, output->display_id);
+    else
+        outlet_display(output->options.outlet, bundle, output->display_id);
+    output->line_shown = true;
+    output->line_dirty = false;
+}
+
+static void write_text(struct run_output *output, const struct buf *text)
+{
+    if (text->size > 0)
+        outlet_write(output->options.outlet, OUTLET_STDOUT, text->data, text->size);
+}
+
+static bool has_something(const struct run_output *output)
+{
+    return output->line_dirty || stream_has(&output->stream);
+}
+
+static void flush(struct run_output *output)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    if (output->line_dirty)
+        show_line(output);
+    if (stream_has(&output->stream))
+        stream_take(&output->stream, output->log_path, &text);
+    write_text(output, &text);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct run_output *output = timer->data;
+    if (!has_something(output))
+        return; /* quiet since the last flush: the next byte goes out at once */
+    flush(output);
+    uv_timer_start(timer, on_timer, FLUSH_INTERVAL_MS, 0);
+}
+
+static void schedule(struct run_output *output)
+{
+    if (uv_is_active((uv_handle_t *)&output->timer) || !has_something(output))
+        return;
+    flush(output);
+    uv_timer_start(&output->timer, on_timer, FLUSH_INTERVAL_MS, 0);
+}
+
+static void flush_rest(struct run_output *output)
+{
+    AUTO_BUF struct buf rest = BUF_INIT;
+    uv_timer_stop(&output->timer);
+    flush(output);
+    stream_finish(&output->stream, &rest);
+    write_text(output, &rest);
+}
+
+/* --- what the watch tells --------------------------------------------------------------------- */
+
+static bool same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static void take_view(struct run_output *output, const struct run_view *view)
+{
+    const char *progress = view->detached && view->progress == NULL
+                               ? "another kernel takes it to its start"
+                               : view->progress;
+    if (output->line_shown && output->state == view->run->state &&
+        same(output->reason, view->run->reason) && same(output->progress, progress))
+        return;
+    output->state = view->run->state;
+    replace(&output->reason, xstrdup_or_null(view->run->reason));
+    replace(&output->progress, xstrdup_or_null(progress));
+    output->line_dirty = true;
+}
+
+static void on_changed(const struct run_view *view, void *data)
+{
+    struct run_output *output = data;
+    take_view(output, view);
+    schedule(output);
+}
+
+static void on_build_log(const char *bytes, size_t size, void *data)
+{
+    struct run_output *output = data;
+    static const char headline[] = "building the environment\n";
+    if (!output->started_building)
+        stream_feed(&output->stream, headline, sizeof headline - 1);
+    output->started_building = true;
+    stream_feed(&output->stream, bytes, size);
+    schedule(output);
+}
+
+static void on_output(const char *bytes, size_t size, void *data)
+{
+    struct run_output *output = data;
+    output->offset += size;
+    stream_feed(&output->stream, bytes, size);
+    output->line_dirty |= output->stream.full; /* the line counts what is not shown */
+    schedule(output);
+}
+
+static void show_summary(struct run_output *output, const struct metrics *metrics)
+{
+    AUTO(run) struct run *run = NULL;
+    AUTO_PROCESS_STATUS struct process_status status = PROCESS_STATUS_INIT;
+    if (submission_run(output->set->submission, output->options.run_id, &run, &status, NULL) < 0)
+        return; /* the disk does not say more than the line does already */
+    struct run_view view = {.run = run, .process = &status, .log_size = output->offset};
+    AUTO_REPORT struct report report;
+    report_read(&report, &view, metrics);
+    outlet_display(output->options.outlet, render_summary(&report), NULL);
+}
+
+static void on_metrics(const struct metrics *metrics, const struct error *err, void *data)
+{
+    struct run_output *output = data;
+    if (output->set != NULL) {
+        show_summary(output, err == NULL ? metrics : NULL);
+        close_output(output);
+        if (output->options.ended != NULL)
+            output->options.ended(output->state, output->reason, output->options.data);
+    }
+    unref(output);
+}
+
+static void on_ended(const struct run_view *view, void *data)
+{
+    struct run_output *output = data;
+    take_view(output, view);
+    output->line_dirty = true;
+    flush_rest(output);
+    watch_close(output->watch);
+    output->watch = NULL;
+    output->refs++;
+    submission_metrics(output->set->submission, output->options.run_id, on_metrics, output);
+}
+
+/* --- start and stop --------------------------------------------------------------------------- */
+
+void run_output_stop(struct run_output *output)
+{
+    flush_rest(output);
+    close_output(output);
+}
+
+/* The run's output appears once: a cell that shows it now takes it over from another. */
+static void take_over(struct run_output_set *set, const char *run_id)
+{
+    for (struct run_output *other = set->first; other != NULL; other = other->next) {
+        if (!other->options.log || strcmp(other->options.run_id, run_id) != 0)
+            continue;
+        replace(&other->progress, xstrdup("goes on in the cell that attached to it"));
+        other->line_dirty = true;
+        run_output_stop(other);
+        return;
+    }
+}
+
+static uint64_t first_byte_not_shown(struct run_output_set *set, const char *run_id)
+{
+    take_over(set, run_id);
+    const struct shown *shown = shown_of(set, run_id);
+    return shown != NULL ? shown->offset : 0;
+}
+
+static struct run_output *make(struct run_output_set *set,
+                               const struct run_output_options *options, const struct run *run)
+{
+    struct run_output *output = xcalloc(1, sizeof *output);
+    output->set = set;
+    output->options = *options;
+    output->options.run_id = xstrdup(options->run_id);
+    output->options.outlet = outlet_ref(options->outlet);
+    output->state = run->state;
+    output->title = render_title(run);
+    output->log_path = run_path(run, RUN_LOG);
+    output->display_id = xasprintf("skiff-%s-%llu", run->id, (unsigned long long)++set->displays);
+    output->offset = options->log ? first_byte_not_shown(set, options->run_id) : 0;
+    output->refs = 1; /* the timer */
+    uv_timer_init(set->loop, &output->timer);
+    output->timer.data = output;
+    output->next = set->first;
+    set->first = output;
+    return output;
+}
+
+struct run_output *run_output_start(struct run_output_set *set,
+                                    const struct run_output_options *options, struct error *err)
+{
+    static const struct watch_callbacks with_log = {.changed = on_changed,
+                                                    .build_log = on_build_log,
+                                                    .output = on_output,
+                                                    .ended = on_ended};
+    static const struct watch_callbacks states_only = {.changed = on_changed, .ended = on_ended};
+    AUTO(run) struct run *run = NULL;
+    AUTO_PROCESS_STATUS struct process_status status = PROCESS_STATUS_INIT;
+    if (submission_run(set->submission, options->run_id, &run, &status, err) < 0)
+        return NULL;
+    struct run_output *output = make(set, options, run);
+    show_line(output);
+    output->watch =
+        submission_watch(set->submission, run->id, output->offset,
+                         options->log ? &with_log : &states_only, output, err);
+    if (output->watch == NULL) {
+        close_output(output);
+        return NULL;
+    }
+    return output;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Waiting for runs. Invariant: while the call waits, call->state is the run output; it is cleared
+ * before either side ends, so that an interrupt and the run's end cannot both finish the call. */
+#include "magics/wait.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "magics/report.h"
+#include "magics/run_output.h"
+
+#define TAIL_LINES 20 /* of the output in a batch job's traceback: a Python traceback fits */
+
+struct waiting {
+    struct magic_call *call; /* referenced */
+    struct run_output *output;
+    char *run_id;
+};
+
+static void waiting_free(struct waiting *waiting)
+{
+    waiting->call->state = NULL;
+    waiting->call->interrupt = NULL;
+    magic_call_unref(waiting->call);
+    free(waiting->run_id);
+    free(waiting);
+}
+
+/* In batch nobody sees the page: what the run said last goes with the error. */
+static void add_tail(struct waiting *waiting, struct error *err)
+{
+    AUTO(run) struct run *run = NULL;
+    AUTO_PROCESS_STATUS struct process_status status = PROCESS_STATUS_INIT;
+    if (cell_allow_stdin(waiting->call->cell) ||
+        submission_run(waiting->call->submission, waiting->run_id, &run, &status, NULL) < 0)
+        return;
+    AUTO_FREE char *tail = report_log_tail(run, TAIL_LINES);
+    if (*tail != '\0')
+        replace(&err->text, xasprintf("%s\nIts last lines:\n%s", err->text, tail));
+}
+
+static void fail(struct waiting *waiting, enum run_state state, const char *reason)
+{
+    struct error err = ERROR_INIT;
+    struct magic_call *call = magic_call_ref(waiting->call);
+    bool canceled = state == RUN_CANCELED;
+    error_set(&err, canceled ? ERROR_CANCELLED : ERROR_FAILED, "run %s %s%s%s", waiting->run_id,
+              canceled ? "was canceled" : "failed", reason != NULL ? ": " : "",
+              reason != NULL ? reason : "");
+    add_tail(waiting, &err);
+    error_hint(&err, "the whole output: %%logs %s   every step: %%status %s", waiting->run_id,
+               waiting->run_id);
+    waiting_free(waiting);
+    magic_call_raise(call, canceled ? "RunCanceledError" : "RunFailedError", &err);
+    magic_call_unref(call);
+}
+
+static void on_ended(enum run_state state, const char *reason, void *data)
+{
+    struct waiting *waiting = data;
+    if (state != RUN_COMPLETED) {
+        fail(waiting, state, reason);
+        return;
+    }
+    struct magic_call *call = magic_call_ref(waiting->call);
+    waiting_free(waiting);
+    magic_call_ok(call);
+    magic_call_unref(call);
+}
+
+static void on_interrupt(struct magic_call *call)
+{
+    struct waiting *waiting = call->state;
+    struct error err = ERROR_INIT;
+    error_set(&err, ERROR_CANCELLED, "stopped waiting; run %s goes on", waiting->run_id);
+    error_hint(&err, "cancel it with %%cancel %s, follow it again with %%attach %s",
+               waiting->run_id, waiting->run_id);
+    run_output_stop(waiting->output);
+    waiting_free(waiting);
+    magic_call_fail(call, &err);
+}
+
+void wait_follow(struct magic_call *call, const char *run_id, bool log, bool wait)
+{
+    struct error err = ERROR_INIT;
+    struct waiting *waiting = NULL;
+    struct run_output_options options = {.outlet = cell_outlet(call->cell),
+                                         .run_id = run_id,
+                                         .log = log,
+                                         .batch = !cell_allow_stdin(call->cell)};
+    if (wait) {
+        waiting = xcalloc(1, sizeof *waiting);
+        waiting->call = magic_call_ref(call);
+        waiting->run_id = xstrdup(run_id);
+        options.ended = on_ended;
+        options.data = waiting;
+        call->state = waiting;
+        call->interrupt = on_interrupt;
+    }
+    struct run_output *output = run_output_start(call->run_outputs, &options, &err);
+    if (wait && output != NULL) {
+        waiting->output = output;
+        return;
+    }
+    if (waiting != NULL)
+        waiting_free(waiting);
+    magic_call_finish(call, &err);
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The five sockets on the loop.
+ *
+ * Every byte that comes in passes multipart_receive() (limits), wire_decode() (shape, signature,
+ * header) and session_remember() (replays) before the owner sees it; what fails is dropped and
+ * logged at debug. The struct outlives channels_close() until the loop has closed `closer`, so a
+ * callback may close the channels it is called from. */
+#include "protocol/channels.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/utf8.h"
+#include "protocol/endpoint.h"
+#include "protocol/multipart.h"
+#include "protocol/wire.h"
+#include "protocol/zwatch.h"
+
+/* Messages read from one socket before the others get their turn. */
+#define READ_BURST 16
+
+/* No limit on what is queued to be sent. ROUTER and XPUB drop what is over it without a word, and a
+ * reply or a status lost leaves a front end waiting for ever. */
+#define SEND_QUEUE_MAX 0
+
+/* How long a queued message may hold up our end; a front end that is alive takes it in no time. */
+#define LINGER_MS 1000
+
+/* Jupyter's heartbeat is "ping"; a subscription is a topic. Nothing on these channels is large. */
+#define SMALL_FRAME_MAX (64 * 1024)
+
+/* Most parts fit, so that they are written in one go. */
+#define PART_GUESS 4096
+
+/* The largest text kept for the next message: bigger ones are rare, and idle memory is not free. */
+#define SCRATCH_MAX (256 * 1024)
+
+struct link {
+    struct channels *channels;
+    enum channel channel;
+    void *socket;
+    struct zwatch *watch;
+    bool bound;
+};
+
+struct channels {
+    const struct connection *connection;
+    struct session *session;
+    struct channels_callbacks callbacks;
+    void *data;
+    void *context;
+    struct link links[CHANNEL_COUNT];
+    struct multipart inbox;
+    struct buf scratch; /* the JSON text of the message being sent */
+    uv_idle_t closer;   /* never started: its close callback is where the sockets end */
+    bool closed;
+};
+
+static void on_message(struct link *link)
+{
+    struct channels *channels = link->channels;
+    const struct connection *connection = session_connection(channels->session);
+    AUTO_ERROR struct error err = ERROR_INIT;
+    char signature[WIRE_SIGNATURE_SIZE + 1];
+    AUTO(message)
+    struct message *message =
+        wire_decode(connection->key, connection->key_size, channels->inbox.frames,
+                    channels->inbox.count, signature, &err);
+    const char *name = connection_channel_name(link->channel);
+    if (message == NULL)
+        log_debug("%s: dropped %s", name, err.text);
+    else if (!session_remember(channels->session, signature))
+        log_debug("%s: dropped a replayed message", name);
+    else
+        channels->callbacks.message(link->channel, steal(&message), channels->data);
+}
+
+/* XPUB delivers a subscription as one frame: 1 and the topic. 0 is its end; anything else is noise.
+ */
+static void on_subscription(struct link *link)
+{
+    struct channels *channels = link->channels;
+    const struct frame *frame = &channels->inbox.frames[0];
+    if (frame->size == 0 || frame->data[0] != 1)
+        return;
+    AUTO_FREE char *topic = xstrndup(frame->data + 1, frame->size - 1);
+    AUTO_BUF struct buf clean = BUF_INIT;
+    utf8_append_clean(&clean, topic, strlen(topic));
+    if (strlen(topic) != frame->size - 1 || clean.size != frame->size - 1 ||
+        memcmp(topic, clean.data != NULL ? clean.data : "", clean.size) != 0)
+        log_debug("iopub: a subscription that is not text");
+    else if (channels->callbacks.subscribed != NULL)
+        channels->callbacks.subscribed(topic, channels->data);
+}
+
+/* The heartbeat: whatever came goes back to where it came from. */
+static void on_heartbeat(struct link *link)
+{
+    const struct multipart *inbox = &link->channels->inbox;
+    for (size_t i = 0; i < inbox->count; i++)
+        if (!multipart_send(link->socket, inbox->frames[i].data, inbox->frames[i].size,
+                            i + 1 < inbox->count))
+            return;
+}
+
+static void on_readable(void *data)
+{
+    struct link *link = data;
+    struct channels *channels = link->channels;
+    for (int i = 0; i < READ_BURST && !channels->closed; i++) {
+        switch (multipart_receive(&channels->inbox, link->socket)) {
+        case MULTIPART_NONE:
+            return;
+        case MULTIPART_REFUSED:
+            log_debug("%s: dropped a message over the limits",
+                      connection_channel_name(link->channel));
+            continue;
+        case MULTIPART_TAKEN:
+            break;
+        }
+        if (link->channel == CHANNEL_HB)
+            on_heartbeat(link);
+        else if (link->channel == CHANNEL_IOPUB)
+            on_subscription(link);
+        else
+            on_message(link);
+        multipart_release(&channels->inbox);
+    }
+}
+
+static void set_option(void *socket, int option, int value)
+{
+    if (zmq_setsockopt(socket, option, &value, sizeof value) != 0)
+        log_warning("ZeroMQ option %d: %s", option, zmq_strerror(errno));
+}
+
+static void set_max_frame(void *socket, int64_t size)
+{
+    if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &size, sizeof size) != 0)
+        log_warning("ZMQ_MAXMSGSIZE: %s", zmq_strerror(errno));
+}
+
+static int open_link(struct link *link, struct error *err)
+{
+    const struct channels *channels = link->channels;
+    bool is_iopub = link->channel == CHANNEL_IOPUB;
+    bool is_small = is_iopub || link->channel == CHANNEL_HB;
+    link->socket = zmq_socket(channels->context, is_iopub ? ZMQ_XPUB : ZMQ_ROUTER);
+    if (link->socket == NULL)
+        return error_set(err, ERROR_IO, "cannot make the %s socket: %s",
+                         connection_channel_name(link->channel), zmq_strerror(errno));
+    set_max_frame(link->socket, is_small ? SMALL_FRAME_MAX : WIRE_MESSAGE_MAX);
+    set_option(link->socket, ZMQ_LINGER, LINGER_MS);
+    if (link->channel != CHANNEL_HB)
+        set_option(link->socket, ZMQ_SNDHWM, SEND_QUEUE_MAX);
+    if (is_iopub)
+        set_option(link->socket, ZMQ_XPUB_VERBOSE, 1);
+    else /* a front end that reconnects keeps its identity, and its replies must reach it */
+        set_option(link->socket, ZMQ_ROUTER_HANDOVER, 1);
+    if (endpoint_bind(link->socket, channels->connection, link->channel, err) != 0)
+        return -1;
+    link->bound = true;
+    return 0;
+}
+
+/* Ends sockets and context: waits for what is queued, at most for the linger. */
+static void close_sockets(struct channels *channels)
+{
+    for (int i = 0; i < CHANNEL_COUNT; i++) {
+        const struct link *link = &channels->links[i];
+        if (link->bound)
+            endpoint_remove(channels->connection, link->channel);
+        if (link->socket != NULL)
+            zmq_close(link->socket);
+    }
+    if (channels->context == NULL)
+        return;
+    while (zmq_ctx_term(channels->context) != 0 && errno == EINTR)
+        ;
+}
+
+static void channels_free(struct channels *channels)
+{
+    close_sockets(channels);
+    buf_done(&channels->scratch);
+    free(channels);
+}
+
+static void on_closer_closed(uv_handle_t *handle)
+{
+    channels_free(handle->data);
+}
+
+void channels_close(struct channels *channels)
+{
+    if (channels == NULL || channels->closed)
+        return;
+    channels->closed = true;
+    for (int i = 0; i < CHANNEL_COUNT; i++)
+        zwatch_close(channels->links[i].watch);
+    uv_close((uv_handle_t *)&channels->closer, on_closer_closed);
+}
+
+static int watch_links(struct channels *channels, uv_loop_t *loop, struct error *err)
+{
+    for (int i = 0; i < CHANNEL_COUNT; i++) {
+        struct link *link = &channels->links[i];
+        link->watch = zwatch_new(loop, link->socket, on_readable, link);
+        if (link->watch == NULL)
+            return error_set(err, ERROR_IO, "cannot watch the %s socket",
+                             connection_channel_name(link->channel));
+    }
+    return 0;
+}
+
+int channels_open(uv_loop_t *loop, const struct connection *connection, struct session *session,
+                  const struct channels_callbacks *callbacks, void *data,
+                  struct channels **ret_channels, struct error *err)
+{
+    struct channels *channels = xcalloc(1, sizeof *channels);
+    channels->connection = connection;
+    channels->session = session;
+    channels->callbacks = *callbacks;
+    channels->data = data;
+    channels->context = zmq_ctx_new();
+    int result = 0;
+    if (channels->context == NULL)
+        result = error_set(err, ERROR_IO, "cannot start ZeroMQ: %s", zmq_strerror(errno));
+    for (int i = 0; i < CHANNEL_COUNT && result == 0; i++) {
+        channels->links[i] = (struct link){.channels = channels, .channel = (enum channel)i};
+        result = open_link(&channels->links[i], err);
+    }
+    if (result != 0) {
+        channels_free(channels);
+        return -1;
+    }
+    uv_idle_init(loop, &channels->closer);
+    channels->closer.data = channels;
+    if (watch_links(channels, loop, err) != 0) {
+        channels_close(channels);
+        return -1;
+    }
+    *ret_channels = channels;
+    return 0;
+}
+
+/* Appends the value's JSON text (NULL is {}) to the scratch and returns its size. */
+static size_t write_part(struct buf *scratch, const json_t *value)
+{
+    char *end = buf_reserve(scratch, PART_GUESS);
+    size_t size = value != NULL ? json_dumpb(value, end, PART_GUESS, JSON_COMPACT) : 0;
+    if (size > PART_GUESS) {
+        end = buf_reserve(scratch, size);
+        size = json_dumpb(value, end, size, JSON_COMPACT);
+    }
+    if (size == 0) {
+        if (value != NULL) /* our own mistake, but an empty reply is better than none */
+            log_error("a part that cannot be written as JSON was sent empty");
+        size = 2;
+        end[0] = '{';
+        end[1] = '}';
+    }
+    scratch->size += size;
+    scratch->data[scratch->size] = '\0';
+    return size;
+}
+
+/* The address: the request's identities on a ROUTER, the topic on IOPub. */
+static bool send_address(const struct link *link, const struct outgoing *message)
+{
+    if (link->channel == CHANNEL_IOPUB) {
+        const char *topic = message->topic != NULL ? message->topic : message->type;
+        return multipart_send(link->socket, topic, strlen(topic), true);
+    }
+    for (size_t i = 0; i < message->request->identity_count; i++) {
+        const struct blob *identity = &message->request->identities[i];
+        if (!multipart_send(link->socket, identity->data, identity->size, true))
+            return false;
+    }
+    return true;
+}
+
+static void send_frames(const struct link *link, const struct outgoing *message,
+                        const struct frame parts[MESSAGE_PARTS])
+{
+    const struct connection *connection = session_connection(link->channels->session);
+    char signature[WIRE_SIGNATURE_SIZE];
+    size_t size;
+    wire_sign(connection->key, connection->key_size, parts, signature, &size);
+    bool sent = send_address(link, message) &&
+                multipart_send(link->socket, WIRE_DELIMITER, sizeof WIRE_DELIMITER - 1, true) &&
+                multipart_send(link->socket, signature, size, true);
+    for (size_t i = 0; i < MESSAGE_PARTS && sent; i++)
+        sent = multipart_send(link->socket, parts[i].data, parts[i].size,
+                              i + 1 < MESSAGE_PARTS || message->buffer_count > 0);
+    for (size_t i = 0; i < message->buffer_count && sent; i++)
+        sent = multipart_send(link->socket, message->buffers[i].data, message->buffers[i].size,
+                              i + 1 < message->buffer_count);
+    if (!sent)
+        log_debug("%s: a %s was not sent: %s", connection_channel_name(link->channel),
+                  message->type, zmq_strerror(errno));
+}
+
+void channels_send(struct channels *channels, enum channel channel, const struct outgoing *message)
+{
+    const struct message *request = message->request;
+    struct link *link = &channels->links[channel];
+    struct buf *scratch = &channels->scratch;
+    AUTO_JSON json_t *content = message->content;
+    AUTO_JSON json_t *metadata = message->metadata;
+    assert(channel != CHANNEL_HB);
+    if (channels->closed)
+        return;
+    if (channel != CHANNEL_IOPUB && (request == NULL || request->identity_count == 0)) {
+        log_debug("%s: a %s without an address", connection_channel_name(channel), message->type);
+        return;
+    }
+    AUTO_JSON json_t *header = session_header(channels->session, message->type);
+    buf_clear(scratch);
+    struct frame parts[MESSAGE_PARTS] = {{.data = "{}", .size = 2}, {.data = "{}", .size = 2}};
+    parts[MESSAGE_HEADER].size = write_part(scratch, header);
+    parts[MESSAGE_METADATA].size = write_part(scratch, metadata);
+    parts[MESSAGE_CONTENT].size = write_part(scratch, content);
+    parts[MESSAGE_HEADER].data = scratch->data; /* only now: the scratch may have moved */
+    parts[MESSAGE_METADATA].data = parts[MESSAGE_HEADER].data + parts[MESSAGE_HEADER].size;
+    parts[MESSAGE_CONTENT].data = parts[MESSAGE_METADATA].data + parts[MESSAGE_METADATA].size;
+    if (request != NULL)
+        parts[MESSAGE_PARENT] = (struct frame){.data = request->parts[MESSAGE_HEADER].data,
+                                               .size = request->parts[MESSAGE_HEADER].size};
+    send_frames(link, message, parts);
+    zwatch_kick(link->watch);
+    if (scratch->capacity > SCRATCH_MAX)
+        buf_done(scratch);
+}

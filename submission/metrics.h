@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * Metrics of a run, from two sources in this order of trust:
+ *   metrics.jsonl  lines {"name","value","step"?,"time"?} or any flat object of numbers (then
+ * "step", "epoch" or "iteration" is the step) the log        lines by safe rules: `loss=0.12`,
+ * `epoch: 3 accuracy: 0.98`, `Epoch 3/10 - loss: 0.4`, JSON objects on a line of their own; numbers
+ * with units (`12ms`, `3/10`, `45%`), dates, versions and paths are not metrics A name that
+ * metrics.jsonl holds is not looked for in the log.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define METRICS_NAMES_MAX 200 /* more different names are prose, not metrics */
+#define METRICS_POINTS_MAX \
+    100000 /* per name; beyond it every second point is dropped, again and again */
+#define METRICS_LINE_MAX 4096 /* longer lines are not looked at */
+
+struct metric_point {
+    double step;  /* as given, else the count of points before it */
+    double value; /* may be NaN or infinite */
+};
+
+struct metric {
+    char *name;
+    struct metric_point *points; /* in order of arrival */
+    size_t count, capacity;
+    double last, min, max; /* min and max over finite values */
+};
+
+struct metrics; /* a reader with its state: feed it, ask it */
+
+MUST_CHECK struct metrics *metrics_new(void);
+void metrics_free(struct metrics *metrics);
+DEFINE_AUTO(metrics)
+
+/* Feeds output as it comes, in pieces of any size; a line counts when its end has come ('\n' or
+ * '\r'). */
+void metrics_feed_log(struct metrics *metrics, const char *data, size_t size);
+
+/* Feeds bytes of metrics.jsonl, in pieces of any size. */
+void metrics_feed_jsonl(struct metrics *metrics, const char *data, size_t size);
+
+/* The metrics in order of first appearance. Borrowed until the next feed. */
+const struct metric *metrics_items(const struct metrics *metrics, size_t *ret_count);
+
+/* Reads both files of a run from the start. Blocks. */
+int metrics_read(const char *run_dir, struct metrics **ret_metrics, struct error *err);
