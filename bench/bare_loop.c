@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #define FRAMES_MAX 16
@@ -54,6 +55,8 @@ static bool bind_all(struct loop *loop, json_t *connection)
         loop->sockets[i] = zmq_socket(loop->context, i == IOPUB ? ZMQ_XPUB
                                                      : i == HB  ? ZMQ_REP
                                                                 : ZMQ_ROUTER);
+        if (i == IOPUB)
+            zmq_setsockopt(loop->sockets[i], ZMQ_XPUB_VERBOSE, &(int){1}, sizeof(int));
         if (zmq_bind(loop->sockets[i], endpoint) != 0)
             return false;
     }
@@ -80,10 +83,11 @@ static void answer(struct loop *loop, int channel, const char *type, const char 
     char signature[65] = "";
     bool has_parent = loop->count > 0;
     zmq_msg_t *parent = &loop->frames[loop->delimiter + 2];
-    snprintf(header, sizeof header,
-             "{\"msg_id\":\"bare_%llu\",\"msg_type\":\"%s\",\"session\":\"bare\",\"username\":\"\","
-             "\"date\":\"2026-01-01T00:00:00.000000Z\",\"version\":\"5.5\"}",
-             loop->sent++, type);
+    snprintf(
+        header, sizeof header,
+        "{\"msg_id\":\"bare_%d_%llu\",\"msg_type\":\"%s\",\"session\":\"bare\",\"username\":\"\","
+        "\"date\":\"2026-01-01T00:00:00.000000Z\",\"version\":\"5.5\"}",
+        (int)getpid(), loop->sent++, type);
     const char *parts[4] = {header, has_parent ? zmq_msg_data(parent) : "{}", "{}", content};
     const size_t sizes[4] = {strlen(header), has_parent ? zmq_msg_size(parent) : 2, 2,
                              strlen(content)};

@@ -72,14 +72,15 @@ static char *place(const struct error *err)
     return err->file != NULL ? xasprintf("in %s, %s", err->file, where) : steal(&where);
 }
 
-char *diagnostic_text(const struct error *err, const char *source, bool colours)
+char *diagnostic_text(const struct error *err, const char *ename, const char *source, bool colours)
 {
     struct buf text = BUF_INIT;
     AUTO_BUF struct buf line = BUF_INIT;
     AUTO_BUF struct buf caret = BUF_INIT;
-    AUTO_FREE char *ename = diagnostic_ename(err);
+    AUTO_FREE char *own_ename = diagnostic_ename(err);
     AUTO_FREE char *where = place(err);
-    buf_printf(&text, "%s%s%s: %s\n", colours ? RED : "", ename, colours ? PLAIN : "",
+    buf_printf(&text, "%s%s%s: %s\n", colours ? RED : "", ename ? ename : own_ename,
+               colours ? PLAIN : "",
                err->text != NULL ? err->text : "unknown error");
     if (where != NULL)
         buf_printf(&text, "  %s%s\n", where, err->line > 0 ? ":" : "");
@@ -113,7 +114,7 @@ json_t *diagnostic_bundle(const struct error *err, const char *source)
     AUTO_BUF struct buf html = BUF_INIT;
     AUTO_BUF struct buf text = BUF_INIT;
     AUTO_FREE char *where = place(err);
-    AUTO_FREE char *plain = diagnostic_text(err, source, false);
+    AUTO_FREE char *plain = diagnostic_text(err, NULL, source, false);
     buf_puts(&html, "<div style=\"font-size:13px;line-height:1.5;margin:4px 0;padding:4px 12px;"
                     "border-left:3px solid #d64545\"><div style=\"white-space:pre-wrap;"
                     "font-weight:600\">");
@@ -173,6 +174,6 @@ void diagnostic_finish(struct cell *cell, const struct error *err, const char *s
     if (person)
         outlet_display(cell_outlet(cell), diagnostic_bundle(err, source), NULL);
     AUTO_FREE char *line = person ? xasprintf(RED "%s" PLAIN ": %s", ename, evalue)
-                                  : diagnostic_text(err, source, true);
+                                  : diagnostic_text(err, ename, source, true);
     cell_finish_error(cell, ename, evalue, (const char *const[]){line}, 1);
 }

@@ -21,9 +21,10 @@ MUST_CHECK char *diagnostic_ename(const struct error *err);
 /* The error's first line. The caller frees it. */
 MUST_CHECK char *diagnostic_evalue(const struct error *err);
 
-/* The whole as plain text. `source` is the text the place is in (the cell, or the file named by
+/* The whole as plain text. `ename` NULL means diagnostic_ename(); `source` is the text the place is in (the cell, or the file named by
  * err->file), or NULL. The caller frees it. */
-MUST_CHECK char *diagnostic_text(const struct error *err, const char *source, bool colours);
+MUST_CHECK char *diagnostic_text(const struct error *err, const char *ename, const char *source,
+                                 bool colours);
 
 /* The same as a MIME bundle. New reference. */
 MUST_CHECK json_t *diagnostic_bundle(const struct error *err, const char *source);

@@ -31,8 +31,8 @@ void magic_call_raise(struct magic_call *call, const char *ename, struct error *
         return;
     }
     magic_call_ref(call);
-    call->ended(call, ename, err);
     call->cell = NULL;
+    call->ended(call, ename, err);
     error_clear(err);
     magic_call_unref(call);
 }

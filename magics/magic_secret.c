@@ -35,7 +35,10 @@ static void on_answer(struct cell *cell, const char *text, void *data)
     AUTO_ERROR struct error err = ERROR_INIT;
     struct magic_call *call = data;
     (void)cell;
-    call->interrupt = NULL;
+    if (magic_call_over(call)) {
+        magic_call_unref(call);
+        return;
+    }
     const char *name = arguments_first(&call->arguments);
     if (text == NULL)
         error_set(&err, ERROR_CANCELLED, "interrupted; nothing was stored");
@@ -45,6 +48,7 @@ static void on_answer(struct cell *cell, const char *text, void *data)
         outlet_printf(cell_outlet(call->cell), OUTLET_STDOUT,
                       "stored; use it as \"secret:%s\" where a definition takes a secret\n", name);
     magic_call_finish(call, &err);
+    magic_call_unref(call);
 }
 
 /* The prompt's own interruption answers with NULL: nothing is left to do here. */
@@ -64,8 +68,9 @@ static int ask(struct magic_call *call, const char *name, struct error *err)
         return error_at(err, call->arguments.args[0]->line, call->arguments.args[0]->column);
     }
     call->interrupt = on_interrupt;
-    if (cell_ask(call->cell, prompt, true, on_answer, call) == 0)
+    if (cell_ask(call->cell, prompt, true, on_answer, magic_call_ref(call)) == 0)
         return 0;
+    magic_call_unref(call);
     error_set(err, ERROR_UNSUPPORTED, "nobody can be asked for the value of %s here", name);
     return error_hint(err, "run %%secret %s once in an interactive notebook, or give the secret as "
                            "env:NAME or file:PATH instead",

@@ -250,18 +250,20 @@ int parse_cell(const char *code, struct parse **ret_parse, struct error *err)
     return 0;
 }
 
-char *parse_first_magic(const char *code, bool *ret_help)
+bool parse_first(const char *code, struct parse_first *ret_first)
 {
     struct scan scan = first_line(code);
     struct parse_call call;
     if (!to_significant(&scan) || !scan_name(&scan, &call))
-        return NULL;
-    /* "%a = 3" is not a magic to anyone, but "%runs" is when a blank or the end follows. */
+        return false;
     bool whole = scan.pos == scan.end || is_blank(*scan.pos) || *scan.pos == '#';
-    char *magic = whole ? xasprintf("%s%s", call.cell_magic ? "%%" : "%", call.name.text) : NULL;
-    *ret_help = call.help;
+    if (whole)
+        *ret_first = (struct parse_first){
+            .magic = xasprintf("%s%s", call.cell_magic ? "%%" : "%", call.name.text),
+            .help = call.help,
+            .rest = *scan.end == '\n' ? scan.end + 1 : NULL};
     free(call.name.text);
-    return magic;
+    return whole;
 }
 
 bool parse_is_blank(const char *code)

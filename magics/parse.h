@@ -49,10 +49,15 @@ int parse_cell(const char *code, struct parse **ret_parse, struct error *err);
 void parse_free(struct parse *parse);
 DEFINE_AUTO(parse)
 
-/* The magic the first significant line of any code names, as written and without its arguments
- * ("%runs", "%%submit"; "?%runs" and "%runs?" give "%runs" and set *ret_help). The caller frees it.
- * NULL when that line is no magic, or there is none. */
-MUST_CHECK char *parse_first_magic(const char *code, bool *ret_help);
+struct parse_first {
+    char *magic;      /* as written, without its arguments: "%runs", "%%submit" */
+    bool help;        /* with a ?, which is not part of `magic` */
+    const char *rest; /* the line after it, in the code; NULL when there is none */
+};
+
+/* Looks at the first significant line of any code. False when it is no magic, or there is none;
+ * else the caller frees `magic`. */
+bool parse_first(const char *code, struct parse_first *ret_first);
 
 /* True when there is nothing but blank lines and comments. */
 bool parse_is_blank(const char *code);

@@ -77,12 +77,12 @@ static const struct magic *nearest(const char *name, bool cell)
 
 bool registry_claims(const char *code)
 {
-    bool help;
-    AUTO_FREE char *first = parse_first_magic(code, &help);
-    if (first == NULL)
+    struct parse_first first;
+    if (!parse_first(code, &first))
         return false;
-    bool cell = first[1] == '%';
-    const char *name = first + 1 + cell;
+    AUTO_FREE char *magic = first.magic;
+    bool cell = magic[1] == '%';
+    const char *name = magic + 1 + cell;
     return registry_find(name) != NULL || nearest(name, cell) != NULL;
 }
 

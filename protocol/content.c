@@ -74,8 +74,7 @@ static json_t *typed_matches(const json_t *matches, const json_t *types, size_t 
     json_t *typed = json_array();
     size_t i;
     json_t *match;
-    json_array_foreach(matches, i, match)
-    {
+    json_array_foreach (matches, i, match) {
         json_t *type = json_array_get(types, i);
         if (type == NULL)
             break;

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,7 +157,6 @@ int main(int argc, char **argv)
     int status = EXIT_SYSTEM;
     failpoint_init();
     detach_close_inherited();
-    signal(SIGPIPE, SIG_IGN); /* whoever started us may be gone before we answer */
     if (parse(argc, argv, &command) != 0)
         return EXIT_USAGE;
     int dir = open_dir(command.dir, &status);

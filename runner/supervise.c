@@ -76,7 +76,7 @@ static int open_signals(void)
     if (sigprocmask(SIG_SETMASK, &set, NULL) != 0)
         return -1;
     signal(SIGCHLD, SIG_DFL); /* if we were started with it ignored, children could not be reaped */
-    signal(SIGPIPE, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN); /* who started us may be gone before we answer */
     signal(SIGHUP, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a size limit is an error of write(2), like a full disk */
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -38,8 +38,7 @@ static struct node_counts count_nodes(const json_t *rows, const json_t *definiti
     int64_t unused_minimum = minimum;
     size_t i;
     json_t *row;
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach (rows, i, row) {
         int node = (int)json_get_int(row, "node", 0);
         const char *state = json_get_string(row, "state", "");
         int64_t released_us = json_get_time(row, "released_at");
@@ -66,8 +65,8 @@ static int count_queued(struct store *store, const char *name, struct error *err
     int queued = 0;
     if (runs == NULL)
         return -1;
-    json_array_foreach(runs, i, run) queued +=
-        strcmp(json_get_string(run, "state", ""), "Queued") == 0;
+    json_array_foreach (runs, i, run)
+        queued += strcmp(json_get_string(run, "state", ""), "Queued") == 0;
     return queued;
 }
 
@@ -148,8 +147,7 @@ json_t *submission_computes(struct submission *submission, struct error *err)
     json_t *compute;
     if (computes == NULL)
         return NULL;
-    json_array_foreach(computes, i, compute)
-    {
+    json_array_foreach (computes, i, compute) {
         json_t *status =
             submission_compute_status(submission, json_get_string(compute, "name", ""), err);
         if (status == NULL)

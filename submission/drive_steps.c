@@ -185,8 +185,7 @@ static void show_queue(struct drive *drive, const char *compute, int max)
     json_t *run;
     int before = 0;
     bool older = false; /* the list is newest first */
-    json_array_foreach(runs, i, run)
-    {
+    json_array_foreach (runs, i, run) {
         bool queued = strcmp(json_get_string(run, "state", ""), "Queued") == 0;
         before += older && queued;
         older = older || strcmp(json_get_string(run, "id", ""), drive->run->id) == 0;

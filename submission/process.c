@@ -3,8 +3,8 @@
  * The kernel's side of the runner: starting it, reading what it wrote, watching and stopping it.
  *
  * The truth about a run's process is status.json and the identity in it; nothing here is needed for
- * the run to go on. A signal goes only to a process whose identity was checked after its descriptor
- * was opened.
+ * the run to go on. A signal goes only to a process whose identity was checked, through a descriptor
+ * where the system has them.
  */
 #include "submission/process.h"
 
@@ -465,8 +465,9 @@ static int send_signal(const struct procid *id, int signal)
     AUTO_CLOSE int fd = procid_open(id);
     if (fd >= 0)
         return (int)syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0);
-    if (!procid_alive(id))
-        errno = ESRCH;
+    if (procid_alive(id)) /* a kernel before 5.3 (many clusters): checked as late as can be */
+        return kill(id->pid, signal);
+    errno = ESRCH;
     return -1;
 }
 

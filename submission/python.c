@@ -32,31 +32,63 @@ static bool is_python_package(const char *requirement)
            (length == 3 && strncmp(requirement, "pip", 3) == 0);
 }
 
+static const json_t *conda_dependencies(const json_t *definition)
+{
+    return json_object_get(json_object_get(definition, "conda_file"), "dependencies");
+}
+
 /* The requirements for pip: `pip:` and the pip part of the conda file. */
 static void pip_requirements(const json_t *definition, struct strlist *ret_list)
 {
-    const json_t *conda =
-        json_object_get(json_object_get(definition, "conda_file"), "dependencies");
     size_t i;
     size_t j;
     json_t *item;
     json_t *line;
-    json_array_foreach(json_object_get(definition, "pip"), i, item)
+    json_array_foreach (json_object_get(definition, "pip"), i, item) {
         strlist_add(ret_list, json_string_value(item));
-    json_array_foreach(conda, i, item) json_array_foreach(json_object_get(item, "pip"), j, line)
-        strlist_add(ret_list, json_string_value(line));
+    }
+    json_array_foreach (conda_dependencies(definition), i, item) {
+        json_array_foreach (json_object_get(item, "pip"), j, line) {
+            strlist_add(ret_list, json_string_value(line));
+        }
+    }
 }
 
-/* Does the conda file ask for more than a Python with pip packages? */
-static bool needs_conda(const json_t *definition)
+/* "3.10" for a conda file that asks for python=3.10 (or ==3.10.4, >=3.10); NULL when it names none.
+ * Caller frees. */
+static char *conda_python_version(const json_t *definition)
 {
-    const json_t *conda =
-        json_object_get(json_object_get(definition, "conda_file"), "dependencies");
     size_t i;
     json_t *item;
-    json_array_foreach(conda, i, item) if (json_is_string(item) &&
-                                           !is_python_package(json_string_value(item))) return true;
-    return false;
+    json_array_foreach (conda_dependencies(definition), i, item) {
+        const char *text = json_is_string(item) ? json_string_value(item) : "";
+        int major;
+        int minor;
+        if (strncmp(text, "python", 6) == 0 && strchr(" =<>~", text[6]) != NULL &&
+            sscanf(text + 6 + strspn(text + 6, " =<>~"), "%d.%d", &major, &minor) == 2)
+            return xasprintf("%d.%d", major, minor);
+    }
+    return NULL;
+}
+
+static char *python_of_version(const char *version)
+{
+    AUTO_FREE char *name = xasprintf("python%s", version);
+    return file_find_program(name);
+}
+
+/* Does the conda file ask for more than a Python that is here, with pip packages? */
+static bool needs_conda(const json_t *definition)
+{
+    AUTO_FREE char *version = conda_python_version(definition);
+    AUTO_FREE char *python = version != NULL ? python_of_version(version) : NULL;
+    size_t i;
+    json_t *item;
+    json_array_foreach (conda_dependencies(definition), i, item) {
+        if (json_is_string(item) && !is_python_package(json_string_value(item)))
+            return true;
+    }
+    return version != NULL && python == NULL;
 }
 
 static char *find_conda(void)

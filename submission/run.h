@@ -5,8 +5,8 @@
  * A run is a directory that outlives every process of ours (design: docs/runs.md).
  *
  *   run.json       the intent, written before anything starts, never changed
- *   events.jsonl   every state change with its time and reason, append only: the state is its last
- * line status.json    the truth about the process, written by the runner alone (runner/README.md)
+ *   events.jsonl   every state change with its time and reason: the last one is the state
+ *   status.json    the truth about the process, written by the runner alone (runner/README.md)
  *   code/ outputs/ logs/ user_logs/std_log.txt metrics.jsonl usage.jsonl
  *
  * States are Azure ML's. A table says which may follow which; run_advance() is the one function
@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/strlist.h"
 
 enum run_state {
     RUN_NOT_STARTED,
@@ -40,17 +41,17 @@ enum run_state {
 struct run {
     char *id;
     char *dir; /* absolute */
-    json_t
-        *intent; /* run.json: {"version":1,"id","experiment","display_name","created_at","job":{the
-                    canonical definition},"environment":{"name","version","hash","definition"} or
-                    null,"compute":{"name","definition"},"backend","snapshot":{"source"},"notes":[]}
-                  */
+    /* run.json: {"version":1,"id","experiment","display_name","created_at","job":{the canonical
+     * definition},"environment":{"name","version","hash","definition"} or null,
+     * "compute":{"name","definition"},"backend","snapshot":{"source"},"notes":[]} */
+    json_t *intent;
     enum run_state state;
     char *reason; /* why it is in this state; NULL when the state says it all */
     int64_t created_us;
-    int64_t started_us; /* the first RUNNING; 0 before */
-    int64_t ended_us;   /* the first terminal state; 0 before */
-    int64_t changed_us; /* the last event */
+    int64_t started_us;   /* the first RUNNING; 0 before */
+    int64_t ended_us;     /* the first terminal state; 0 before */
+    int64_t changed_us;   /* the last event */
+    uint64_t events_size; /* how far events.jsonl was read */
 };
 
 /* The state's name as Azure spells it ("NotStarted"), and back (-1 for an unknown name). */
@@ -72,11 +73,11 @@ MUST_CHECK char *run_new_id(void);
  * hold "id". Fails with ERROR_EXISTS when the id is taken. Blocks on the disk. */
 int run_create(const char *home, const json_t *intent, struct run **ret_run, struct error *err);
 
-/* Reads a run back. ERROR_NOT_FOUND, or ERROR_CORRUPT naming the file that does not read; a torn
- * last line of events.jsonl (the crash was in mid-write) is ignored. */
+/* Reads a run back. ERROR_NOT_FOUND, or ERROR_CORRUPT naming the file that does not read; a last
+ * line of events.jsonl without its end (the crash was in mid-write) never happened. */
 int run_load(const char *home, const char *id, struct run **ret_run, struct error *err);
 
-/* Reads events.jsonl again: another kernel may have written. */
+/* Reads what was added to events.jsonl since: another kernel may have written. */
 int run_refresh(struct run *run, struct error *err);
 
 /* Appends the event and changes the state, under a lock that other kernels respect, after reading
@@ -92,16 +93,24 @@ int run_remark(struct run *run, const char *text, struct error *err);
  * New reference. */
 MUST_CHECK json_t *run_events(const struct run *run, struct error *err);
 
-/* Ids of all directories below `home`/runs that look like runs (have a run.json), newest first not
- * guaranteed. */
-struct strlist;
+/* May a directory of this name be a run? Letters, digits, '_', '-' and '.', not beginning with a
+ * dot. */
+bool run_id_is_valid(const char *id);
+
+/* Removes what run_create() left under temporary names when its process was killed: what is older
+ * than an hour. Nobody is told of a failure: the next call tries again. */
+void run_remove_leftovers(const char *home);
+
+/* Ids of all directories below `home`/runs that look like runs (have a run.json), sorted by name.
+ * No folder of runs means no runs. */
 int run_list_ids(const char *home, struct strlist *ret_ids, struct error *err);
 
 /* `dir`/`name`. The caller frees it. */
 MUST_CHECK char *run_path(const struct run *run, const char *name);
 
-/* The files below outputs/, sorted: [{"path","size","mtime"}...], at most `max` of them. New
- * reference; never NULL. */
+/* The regular files below outputs/, sorted by path: [{"path","size","mtime"}...], at most `max` of
+ * them; `mtime` as clock_format() writes it. Links are not followed and not listed. New reference;
+ * never NULL. */
 MUST_CHECK json_t *run_outputs(const struct run *run, size_t max);
 
 #define RUN_LOG "user_logs/std_log.txt"

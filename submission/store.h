@@ -13,7 +13,9 @@
  * who drives a run that has not started yet and which node of a stand-in it holds: both are checked
  * against living processes and need no rebuilding.
  *
- * Calls are short and block only on SQLite's lock (busy timeout 5 s).
+ * Calls are short and block only on SQLite's lock (busy timeout 5 s). A store belongs to one thread.
+ * An index that is removed, replaced or found damaged while it is open is opened or built again by
+ * the next call.
  */
 
 #include <jansson.h>
@@ -37,11 +39,11 @@ void store_close(struct store *store); /* NULL is allowed */
  * in a note and skipped. *ret_runs counts the runs found. */
 int store_reindex(struct store *store, size_t *ret_runs, struct notes *notes, struct error *err);
 
-/* --- environments: {"name","version","hash","created_at","definition":{..}} ----------------------
- */
+/* --- environments: {"name","version","hash","created_at","definition":{..}} ------------------ */
 
-/* Registers a definition under its name; an identical one (by `hash`) makes no new version and
- * gives the old one. *ret_version receives the version, *ret_new whether it was made. */
+/* Registers a definition under its name. When the newest version is the same (by `hash`) it makes no
+ * new one; going back to an older definition does, so that the newest version is always what was
+ * registered last. *ret_version receives the version, *ret_new whether it was made. */
 int store_put_environment(struct store *store, const char *name, const char *hash,
                           const json_t *definition, int *ret_version, bool *ret_new,
                           struct error *err);
@@ -53,8 +55,7 @@ MUST_CHECK json_t *store_get_environment(struct store *store, const char *name, 
 /* The newest version of each, by name. New reference to an array. */
 MUST_CHECK json_t *store_list_environments(struct store *store, struct error *err);
 
-/* --- computes: {"name","created_at","modified_at","definition":{..}}
- * ------------------------------ */
+/* --- computes: {"name","created_at","modified_at","definition":{..}} ------------------------- */
 
 /* Creates or replaces; *ret_change: -1 unchanged, 0 created, 1 changed. */
 int store_put_compute(struct store *store, const char *name, const json_t *definition,
@@ -84,8 +85,7 @@ MUST_CHECK json_t *store_list_runs(struct store *store, const struct store_run_f
  * newest run. The caller frees *ret_id. */
 int store_find_run(struct store *store, const char *prefix, char **ret_id, struct error *err);
 
-/* --- who drives a run, and the nodes of a stand-in
- * ------------------------------------------------ */
+/* --- who drives a run, and the nodes of a stand-in -------------------------------------------- */
 
 /* Makes `owner` the process that drives the run to its start. 1: it is now ours; 0: another living
  * process has it; -1: error. */

@@ -66,8 +66,7 @@ static void recover_runs(struct submission *submission)
         log_warning("looking for unfinished runs: %s", err.text);
         return;
     }
-    json_array_foreach(live, i, row)
-    {
+    json_array_foreach (live, i, row) {
         struct run *run;
         if (run_load(submission->home, json_get_string(row, "id", ""), &run, &err) != 0)
             log_warning("%s", err.text);
@@ -202,7 +201,8 @@ json_t *submission_environments(struct submission *submission, struct error *err
     json_t *rows = store != NULL ? store_list_environments(store, err) : NULL;
     size_t i;
     json_t *row;
-    json_array_foreach(rows, i, row) add_build(submission, row);
+    json_array_foreach (rows, i, row)
+        add_build(submission, row);
     return rows;
 }
 
@@ -256,8 +256,7 @@ json_t *submission_runs(struct submission *submission, const struct store_run_fi
     json_t *row;
     if (rows == NULL)
         return NULL;
-    json_array_foreach(rows, i, row)
-    {
+    json_array_foreach (rows, i, row) {
         AUTO_ERROR struct error fault = ERROR_INIT;
         AUTO(run) struct run *run = NULL;
         AUTO_PROCESS_STATUS struct process_status status = PROCESS_STATUS_INIT;
@@ -329,7 +328,8 @@ static void add_names(json_t *rows, const char *key, struct strlist *ret_names)
 {
     size_t i;
     json_t *row;
-    json_array_foreach(rows, i, row) strlist_add(ret_names, json_get_string(row, key, ""));
+    json_array_foreach (rows, i, row)
+        strlist_add(ret_names, json_get_string(row, key, ""));
     json_decref(rows);
 }
 

@@ -72,8 +72,7 @@ void variables_set(struct strlist *list, const char *name, const char *value)
     strlist_addf(list, "%s=%s", name, value);
 }
 
-int variables_define(struct strlist *list, json_t *variables, const char *home,
-                     struct error *err)
+int variables_define(struct strlist *list, json_t *variables, const char *home, struct error *err)
 {
     for (void *at = json_object_iter(variables); at != NULL;
          at = json_object_iter_next(variables, at)) {

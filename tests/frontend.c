@@ -80,6 +80,16 @@ static void connect_sockets(struct frontend *frontend)
     }
 }
 
+/* Drops the sockets and what has come through them. */
+static void disconnect_sockets(struct frontend *frontend)
+{
+    for (int i = 0; i < CHANNEL_COUNT; i++) {
+        zmq_close(frontend->sockets[i]);
+        frontend_messages_done(&frontend->kept[i]);
+    }
+    zmq_ctx_term(frontend->context);
+}
+
 static void open_connection(struct frontend *frontend)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
@@ -107,6 +117,7 @@ struct frontend *frontend_join(struct frontend *first)
     frontend->folder = xstrdup(first->folder);
     frontend->connection_file = xstrdup(first->connection_file);
     open_connection(frontend);
+    frontend_wait_ready(frontend);
     return frontend;
 }
 
@@ -115,11 +126,7 @@ void frontend_free(struct frontend *frontend)
     if (frontend == NULL)
         return;
     frontend_process_free(frontend->process);
-    for (int i = 0; i < CHANNEL_COUNT; i++) {
-        zmq_close(frontend->sockets[i]);
-        frontend_messages_done(&frontend->kept[i]);
-    }
-    zmq_ctx_term(frontend->context);
+    disconnect_sockets(frontend);
     for (size_t i = 0; i < frontend->sent_count; i++)
         free(frontend->sent[i].msg_id);
     free(frontend->sent);
@@ -147,8 +154,12 @@ void frontend_start_kernel(struct frontend *frontend, const char *const *argv,
     strlist_addf(&environment, "JPY_PARENT_PID=%d", (int)getpid());
     for (size_t i = 0; env != NULL && env[i] != NULL; i++)
         strlist_add(&environment, env[i]);
-    frontend_process_free(frontend->process);
-    replace(&frontend->kernel_session, NULL);
+    if (frontend->process != NULL) { /* a restart: nothing of the old kernel may be mistaken */
+        frontend_process_free(frontend->process);
+        disconnect_sockets(frontend);
+        connect_sockets(frontend);
+        replace(&frontend->kernel_session, NULL);
+    }
     frontend->process = frontend_process_new((const char *const *)arguments.items,
                                              (const char *const *)environment.items, log_path);
 }

@@ -56,8 +56,8 @@ struct frontend_messages {
  * nothing listening yet. */
 MUST_CHECK struct frontend *frontend_new(const char *transport);
 
-/* A second front end of the same kernel, with an identity and a session of its own; to be freed
- * before the first. */
+/* A second front end of the same running kernel, with an identity and a session of its own, ready
+ * like the first; to be freed before the first. The first sees its welcome and status too. */
 MUST_CHECK struct frontend *frontend_join(struct frontend *first);
 
 /* Kills the kernel if it runs, removes the folder. NULL is allowed. */
@@ -66,7 +66,8 @@ DEFINE_AUTO(frontend)
 
 /* Starts a kernel: argv with "-f", FILE appended; `env` as NULL-ended "NAME=value", may be NULL.
  * SKIFF_HOME points into the folder and JPY_PARENT_PID is the test, unless `env` says otherwise.
- * Does not wait. After a kernel has ended another can be started, as on a restart. */
+ * Does not wait. Called again, it kills the old kernel, forgets what came from it and starts one at
+ * the same addresses, as on a restart; joined front ends are then of no more use. */
 void frontend_start_kernel(struct frontend *frontend, const char *const *argv,
                            const char *const *env);
 

@@ -4,7 +4,6 @@
  *
  * Each channel has a queue of messages that arrived while another was waited for; a wait looks
  * there first. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

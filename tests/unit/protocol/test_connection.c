@@ -76,6 +76,7 @@ static void says_what_is_wrong(void **state)
     } cases[] = {
         {"", "not valid JSON near line 1"},
         {"{" TCP "\"key\": \"do-not-show-me\" \"oops\"", "not valid JSON near line 1"},
+        {"{\"key\" \"do-not-show-me\"}", "not valid JSON near line 1"},
         {"[]", "not a JSON object"},
         {"{}", "\"key\" is missing or not a string"},
         {"{\"key\": 5}", "\"key\" is missing or not a string"},

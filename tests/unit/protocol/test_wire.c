@@ -233,7 +233,7 @@ static char *nested(size_t depth, const char *inside)
 static void bounds_the_depth(void **state)
 {
     (void)state;
-    AUTO_FREE char *brackets = xasprintf("\"%0600d\\\"\"", 0);
+    AUTO_FREE char *brackets = xasprintf("\"\\\"%0600d\"", 0);
     for (char *p = brackets; *p != '\0'; p++)
         if (*p == '0')
             *p = '['; /* brackets in a string are text */

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Skiff's magics as an interpreter. A cell is a sequence of calls, each of which may end later; the
+ * first failure ends the cell. The whole cell is parsed and every call's words are checked before
+ * the first one begins.
+ */
+#include "magics/magics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/cell.h"
+#include "kernel/question.h"
+#include "magics/complete.h"
+#include "magics/diagnostic.h"
+#include "magics/inspect.h"
+#include "magics/magic_call.h"
+#include "magics/parse.h"
+#include "magics/registry.h"
+#include "magics/run_output.h"
+
+struct sequence {
+    struct magics *magics;
+    struct cell *cell; /* NULL when the kernel goes away under it */
+    struct parse *parse;
+    size_t next;
+    struct magic_call *call; /* the one that runs, or NULL */
+    bool starting;           /* inside its run function */
+    char *ename;
+    struct error err;
+    char *file_text; /* what err.file holds */
+};
+
+struct magics {
+    struct submission *submission;
+    struct run_output_set *run_outputs;
+    struct sequence *current;
+};
+
+struct magics *magics_new(uv_loop_t *loop, struct submission *submission)
+{
+    struct magics *magics = xcalloc(1, sizeof *magics);
+    magics->submission = submission;
+    magics->run_outputs = run_output_set_new(loop, submission);
+    return magics;
+}
+
+/* --- the sequence ----------------------------------------------------------------------------- */
+
+static void sequence_free(struct sequence *sequence)
+{
+    magic_call_unref(sequence->call);
+    parse_free(sequence->parse);
+    free(sequence->ename);
+    free(sequence->file_text);
+    error_clear(&sequence->err);
+    free(sequence);
+}
+
+/* Finishing the cell may begin the next one at once: ours is out of the way before. */
+static void finish(struct sequence *sequence)
+{
+    struct cell *cell = sequence->cell;
+    sequence->magics->current = NULL;
+    if (cell != NULL && error_is_set(&sequence->err))
+        diagnostic_finish(cell, &sequence->err,
+                          sequence->err.file != NULL ? sequence->file_text : cell_code(cell),
+                          sequence->ename);
+    else if (cell != NULL)
+        cell_finish_ok(cell);
+    sequence_free(sequence);
+}
+
+static void run_on(struct sequence *sequence);
+
+static void on_call_ended(struct magic_call *call, const char *ename, struct error *err)
+{
+    struct sequence *sequence = call->ended_data;
+    sequence->call = NULL;
+    sequence->ename = xstrdup_or_null(ename);
+    sequence->file_text = steal(&call->file_text);
+    if (error_is_set(err))
+        error_move(&sequence->err, err);
+    else
+        replace(&sequence->file_text, NULL);
+    if (!sequence->starting)
+        run_on(sequence);
+    magic_call_unref(call);
+}
+
+static bool wants_help(const struct parse_call *words)
+{
+    for (size_t i = 0; i < words->count; i++)
+        if (strcmp(words->words[i].text, "--help") == 0 || strcmp(words->words[i].text, "-h") == 0)
+            return true;
+    return words->help;
+}
+
+/* 0, with the arguments sorted; or the error. Help takes no arguments. */
+static int check(const struct parse_call *words, const struct magic **ret_magic,
+                 struct arguments *ret_arguments, struct error *err)
+{
+    *ret_magic = registry_resolve(words, err);
+    if (*ret_magic == NULL)
+        return -1;
+    return wants_help(words) ? 0 : arguments_bind(*ret_magic, words, ret_arguments, err);
+}
+
+static void start(struct sequence *sequence, const struct parse_call *words)
+{
+    struct magic_call *call = xcalloc(1, sizeof *call);
+    *call = (struct magic_call){.submission = sequence->magics->submission,
+                                .run_outputs = sequence->magics->run_outputs,
+                                .cell = sequence->cell,
+                                .words = words,
+                                .body = sequence->parse->body,
+                                .body_line = sequence->parse->body_line,
+                                .ended = on_call_ended,
+                                .ended_data = sequence,
+                                .refs = 1};
+    sequence->call = call;
+    sequence->starting = true;
+    magic_call_ref(call);
+    if (check(words, &call->magic, &call->arguments, &sequence->err) < 0) {
+        magic_call_fail(call, &(struct error)ERROR_INIT);
+    } else if (wants_help(words)) {
+        magic_call_show(call, inspect_magic(call->magic));
+        magic_call_ok(call);
+    } else {
+        call->magic->run(call);
+    }
+    magic_call_unref(call);
+    sequence->starting = false;
+}
+
+/* Calls that end at once are followed in a loop, not by recursion. */
+static void run_on(struct sequence *sequence)
+{
+    while (!error_is_set(&sequence->err) && sequence->next < sequence->parse->count) {
+        start(sequence, &sequence->parse->calls[sequence->next++]);
+        if (sequence->call != NULL)
+            return; /* on_call_ended() comes later */
+    }
+    finish(sequence);
+}
+
+static int check_all(const struct parse *parse, struct error *err)
+{
+    const struct magic *magic;
+    struct arguments arguments;
+    for (size_t i = 0; i < parse->count; i++)
+        if (check(&parse->calls[i], &magic, &arguments, err) < 0)
+            return -1;
+    return 0;
+}
+
+/* --- the interpreter -------------------------------------------------------------------------- */
+
+static bool magics_claims(void *self, const char *code)
+{
+    (void)self;
+    return registry_claims(code);
+}
+
+static void magics_execute(void *self, struct cell *cell)
+{
+    AUTO_ERROR struct error err = ERROR_INIT;
+    AUTO(parse) struct parse *parse = NULL;
+    struct magics *magics = self;
+    if (parse_cell(cell_code(cell), &parse, &err) < 0 || check_all(parse, &err) < 0) {
+        diagnostic_finish(cell, &err, cell_code(cell), NULL);
+        return;
+    }
+    struct sequence *sequence = xcalloc(1, sizeof *sequence);
+    sequence->magics = magics;
+    sequence->cell = cell;
+    sequence->parse = steal(&parse);
+    magics->current = sequence;
+    run_on(sequence);
+}
+
+static void magics_interrupt(void *self, struct cell *cell)
+{
+    struct magics *magics = self;
+    if (magics->current != NULL && magics->current->cell == cell && magics->current->call != NULL)
+        magic_call_interrupt(magics->current->call);
+}
+
+static void magics_complete(void *self, struct question *question)
+{
+    complete_answer(((struct magics *)self)->submission, question);
+}
+
+static void magics_inspect(void *self, struct question *question)
+{
+    (void)self;
+    inspect_answer(question);
+}
+
+/* A console asks whether Enter runs the cell: a cell magic's text ends with an empty line. */
+static void magics_is_complete(void *self, struct question *question)
+{
+    struct parse_first first = {.magic = NULL};
+    const char *code = question_code(question);
+    const char *last_line = strrchr(code, '\n');
+    bool ended = last_line != NULL && last_line[strspn(last_line, " \t\r\n")] == '\0';
+    bool open = parse_first(code, &first) && first.magic[1] == '%' && !first.help && !ended;
+    (void)self;
+    free(first.magic);
+    question_answer_is_complete(question, open ? "incomplete" : "complete", "");
+}
+
+/* The owner may have closed the server before: the running cell is not touched, what works for it
+ * is stopped and told that the call is over. */
+void magics_free(struct magics *magics)
+{
+    if (magics == NULL)
+        return;
+    struct sequence *sequence = magics->current;
+    if (sequence != NULL && sequence->call != NULL) {
+        sequence->cell = NULL;
+        magic_call_interrupt(sequence->call);
+    }
+    if (magics->current != NULL) {
+        sequence->call->cell = NULL;
+        sequence_free(sequence);
+    }
+    run_output_set_free(magics->run_outputs);
+    free(magics);
+}
+
+const struct interpreter magics_interpreter = {
+    .name = "skiff",
+    .claims = magics_claims,
+    .execute = magics_execute,
+    .interrupt = magics_interrupt,
+    .complete = magics_complete,
+    .inspect = magics_inspect,
+    .is_complete = magics_is_complete,
+};

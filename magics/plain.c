@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Cells that are not Skiff's, while there is no companion kernel: an honest error, and nothing for
+ * an empty cell. */
+#include <string.h>
+
+#include "kernel/cell.h"
+#include "kernel/question.h"
+#include "magics/complete.h"
+#include "magics/diagnostic.h"
+#include "magics/magics.h"
+#include "magics/parse.h"
+#include "magics/registry.h"
+
+static bool plain_claims(void *self, const char *code)
+{
+    (void)self;
+    (void)code;
+    return true;
+}
+
+/* A magic of ours further down in a cell of Python: its line, or 0. */
+static int line_of_magic(const char *code)
+{
+    int line = 1;
+    for (const char *start = code; start != NULL; line++) {
+        if (*start == '%' && registry_claims(start))
+            return line;
+        start = strchr(start, '\n');
+        start = start != NULL ? start + 1 : NULL;
+    }
+    return 0;
+}
+
+static void plain_execute(void *self, struct cell *cell)
+{
+    AUTO_ERROR struct error err = ERROR_INIT;
+    const char *code = cell_code(cell);
+    (void)self;
+    if (parse_is_blank(code)) {
+        cell_finish_ok(cell);
+        return;
+    }
+    int line = line_of_magic(code);
+    if (line > 0) {
+        error_set(&err, ERROR_INVALID, "Skiff's magics do not mix with Python in one cell");
+        error_at(&err, line, 1);
+        error_hint(&err, "put this line, and what belongs to it, in a cell of its own");
+        diagnostic_finish(cell, &err, code, NULL);
+        return;
+    }
+    error_set(&err, ERROR_UNSUPPORTED,
+              "this cell is plain code, and this kernel has no Python to run it");
+    error_hint(&err, "Skiff runs its magics: %%%%environment, %%%%compute, %%%%submit and others; "
+                     "%%skiff lists all");
+    diagnostic_finish(cell, &err, code, "NoCompanionError");
+}
+
+/* Every cell ends within plain_execute(). */
+static void plain_interrupt(void *self, struct cell *cell)
+{
+    (void)self;
+    (void)cell;
+}
+
+static void plain_complete(void *self, struct question *question)
+{
+    AUTO_CONTEXT struct context context;
+    AUTO_STRLIST struct strlist found = STRLIST_INIT;
+    json_t *matches = json_array();
+    json_t *types = json_array();
+    size_t cursor = question_cursor(question);
+    (void)self;
+    context_find(&context, question_code(question), cursor);
+    if (context.kind == CONTEXT_MAGIC)
+        complete_find(&context, NULL, "", &found);
+    for (size_t i = 0; i < found.count; i++) {
+        json_array_append_new(matches, json_string(found.items[i]));
+        json_array_append_new(types, json_string("magic"));
+    }
+    question_answer_complete(question, matches, types, found.count > 0 ? context.start : cursor,
+                             cursor);
+}
+
+const struct interpreter plain_interpreter = {
+    .name = "plain",
+    .claims = plain_claims,
+    .execute = plain_execute,
+    .interrupt = plain_interrupt,
+    .complete = plain_complete,
+};
