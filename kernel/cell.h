@@ -20,17 +20,6 @@ const char *cell_code(const struct cell *cell); /* NUL-terminated UTF-8; borrowe
 bool cell_silent(const struct cell *cell);
 bool cell_allow_stdin(const struct cell *cell); /* false: nobody can answer; do not ask */
 
-enum cell_stream { CELL_STDOUT, CELL_STDERR };
-
-/* A stream message. Bytes that are not UTF-8 become U+FFFD; nothing is sent for size 0. */
-void cell_stream(struct cell *cell, enum cell_stream stream, const char *text, size_t size);
-void cell_streamf(struct cell *cell, enum cell_stream stream, const char *fmt, ...) PRINTF(3, 4);
-
-/* display_data with a MIME bundle (taken), and update_display_data for the same id. display_id may
- * be NULL for a display that is never updated. */
-void cell_display(struct cell *cell, json_t *bundle, const char *display_id);
-void cell_update_display(struct cell *cell, json_t *bundle, const char *display_id);
-
 /* Text for the pager, put into the reply's payload (shown by front ends that have one). */
 void cell_page(struct cell *cell, json_t *bundle);
 

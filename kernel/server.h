@@ -41,6 +41,7 @@ struct server_options {
 int server_open(uv_loop_t *loop, const struct server_options *options, struct server **ret_server,
                 struct error *err);
 
-/* Aborts what is queued (each with its reply and idle), closes channels and handles, and frees once
- * the loop has run dry. NULL is allowed. */
+/* Ends the running cell with an error and aborts what is queued (each with its reply and idle), closes
+ * channels and handles, and frees once the loop has run dry. The interpreters must not touch a cell or
+ * question afterwards. NULL is allowed. */
 void server_close(struct server *server);

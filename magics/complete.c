@@ -94,9 +94,20 @@ static void offer_names(struct strlist *matches, struct submission *submission,
         offer(matches, prefix, names.items[i]);
 }
 
+/* A script is in the job's folder; every other path begins at the notebook's. */
+static void offer_path_of(struct strlist *matches, const struct context *context,
+                          const struct spec_key *key, const char *directory)
+{
+    bool in_folder = context->folder != NULL && strcmp(key->name, "script") == 0;
+    AUTO_FREE char *folder =
+        in_folder ? file_join(directory, context->folder) : xstrdup(directory);
+    offer_paths(matches, folder, context->prefix);
+}
+
 static const char *offer_values(struct strlist *matches, const struct context *context,
                                 struct submission *submission, const char *directory)
 {
+    static const char *const references[] = {"env:", "file:", "secret:", "docker"};
     const struct spec_key *key = context_key(context->magic->kind, &context->path);
     if (key == NULL)
         return "value";
@@ -106,13 +117,15 @@ static const char *offer_values(struct strlist *matches, const struct context *c
         offer(matches, context->prefix, "true");
         offer(matches, context->prefix, "false");
     }
+    for (size_t i = 0; key->type == SPEC_SECRET && i < ARRAY_SIZE(references); i++)
+        offer(matches, context->prefix, references[i]);
     bool of_job = context->magic->kind == SPEC_JOB && context->path.count == 1;
     if (of_job && strcmp(key->name, "environment") == 0)
         offer_names(matches, submission, SPEC_ENVIRONMENT, context->prefix);
     if (of_job && strcmp(key->name, "compute") == 0)
         offer_names(matches, submission, SPEC_COMPUTE, context->prefix);
     if (key->type == SPEC_PATH)
-        offer_paths(matches, directory, context->prefix);
+        offer_path_of(matches, context, key, directory);
     return key->type == SPEC_PATH ? "path" : "value";
 }
 

@@ -186,6 +186,21 @@ static const char *enter_braces(struct strlist *path, const char *text, const ch
     return start;
 }
 
+/* The folder a job's script is looked for in: the value of the body's own `code:` line. */
+static char *folder_of(const char *body)
+{
+    for (const char *line = body; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        AUTO_FREE char *key = key_of(line, line + strcspn(line, "\n"));
+        if (key == NULL || (strcmp(key, "code") != 0 && strcmp(key, "source_directory") != 0))
+            continue;
+        const char *value = strchr(line, ':') + 1;
+        value += strspn(value, " \t\"'");
+        return xstrndup(value, strcspn(value, "\"' \t\r\n"));
+    }
+    return NULL;
+}
+
 static void find_in_body(struct context *context, const char *code, const char *body,
                          const char *line, const char *cursor)
 {
@@ -234,6 +249,7 @@ void context_find(struct context *context, const char *code, size_t cursor_offse
     const char *body = body_of(code, &magic);
     if (body != NULL && line >= body) {
         context->magic = magic;
+        context->folder = magic->kind == SPEC_JOB ? folder_of(body) : NULL;
         find_in_body(context, code, body, line, cursor);
     } else {
         find_in_magic_line(context, code, line, cursor);
@@ -243,6 +259,7 @@ void context_find(struct context *context, const char *code, size_t cursor_offse
 void context_done(struct context *context)
 {
     free(context->prefix);
+    free(context->folder);
     strlist_done(&context->path);
 }
 
@@ -258,6 +275,13 @@ static bool is_named(const struct spec_key *key, const char *name)
     return false;
 }
 
+/* A job's environment may be written out in place, with the keys of one. */
+static const struct spec_key *children_of(enum spec_kind kind, const struct spec_key *key)
+{
+    bool environment = kind == SPEC_JOB && strcmp(key->name, "environment") == 0;
+    return environment ? spec_keys(SPEC_ENVIRONMENT) : key->children;
+}
+
 const struct spec_key *context_key(enum spec_kind kind, const struct strlist *path)
 {
     const struct spec_key *keys = spec_keys(kind);
@@ -269,7 +293,7 @@ const struct spec_key *context_key(enum spec_kind kind, const struct strlist *pa
                 found = keys;
         if (found == NULL)
             return NULL;
-        keys = found->children;
+        keys = children_of(kind, found);
     }
     return found;
 }
@@ -277,5 +301,5 @@ const struct spec_key *context_key(enum spec_kind kind, const struct strlist *pa
 const struct spec_key *context_keys(enum spec_kind kind, const struct strlist *path)
 {
     const struct spec_key *key = path->count > 0 ? context_key(kind, path) : NULL;
-    return path->count == 0 ? spec_keys(kind) : key != NULL ? key->children : NULL;
+    return path->count == 0 ? spec_keys(kind) : key != NULL ? children_of(kind, key) : NULL;
 }

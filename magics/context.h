@@ -28,6 +28,7 @@ struct context {
     const struct magic *magic;
     const struct magic_option *option;
     struct strlist path; /* keys, outermost first */
+    char *folder;        /* in a job's body: what its `code:` says, or NULL; owned */
 };
 
 /* `cursor` is a byte offset, at most the length of the code. */

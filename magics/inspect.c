@@ -102,7 +102,8 @@ static const char *type_text(const struct spec_key *key)
         [SPEC_STRING_LIST] = "a list, or one value",
         [SPEC_STRING_MAP] = "names and values",
         [SPEC_MAP] = "keys of its own",
-        [SPEC_ANY] = "anything",
+        [SPEC_SECRET] = "a reference to a secret: env:NAME, file:PATH, secret:NAME or docker",
+        [SPEC_ANY] = "a value, a list or a map",
     };
     return texts[key->type];
 }

@@ -173,10 +173,10 @@ static void step_not_started(struct drive *drive)
     drive->detached = owned == 0;
     if (drive->detached)
         uv_timer_start(&drive->recheck, drive_on_recheck, RECHECK_MS, RECHECK_MS);
-    else if (drive->run->state == RUN_CANCEL_REQUESTED)
-        drive_fail(drive, &(struct error){.code = ERROR_CANCELLED,
-                                          .text = (char *)"cancelled before it started"});
-    else
+    else if (drive->run->state == RUN_CANCEL_REQUESTED) {
+        error_set(&err, ERROR_CANCELLED, "cancelled before it started");
+        drive_fail(drive, &err);
+    } else
         drive_step_start(drive);
 }
 

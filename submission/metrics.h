@@ -3,24 +3,26 @@
 
 /*
  * Metrics of a run, from two sources in this order of trust:
- *   metrics.jsonl  lines {"name","value","step"?,"time"?} or any flat object of numbers (then
- * "step", "epoch" or "iteration" is the step) the log        lines by safe rules: `loss=0.12`,
- * `epoch: 3 accuracy: 0.98`, `Epoch 3/10 - loss: 0.4`, JSON objects on a line of their own; numbers
- * with units (`12ms`, `3/10`, `45%`), dates, versions and paths are not metrics A name that
- * metrics.jsonl holds is not looked for in the log.
+ *
+ *   metrics.jsonl  lines {"name","value","step"?} or any flat object of numbers ("step", "epoch" or
+ *                  "iteration" is then the step)
+ *   the log        lines by safe rules: `loss=0.12`, `epoch: 3 accuracy: 0.98`,
+ *                  `Epoch 3/10 - loss: 0.4`, objects on a line of their own (JSON or as Python
+ *                  prints a dict); numbers with units (`12ms`, `3/10`, `45%`), dates, versions,
+ *                  paths and lists of parameters are not metrics
+ *
+ * A name that metrics.jsonl holds is not looked for in the log. The rules in full: docs/runs.md.
  */
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
 
-#define METRICS_NAMES_MAX 200 /* more different names are prose, not metrics */
-#define METRICS_POINTS_MAX \
-    100000 /* per name; beyond it every second point is dropped, again and again */
-#define METRICS_LINE_MAX 4096 /* longer lines are not looked at */
+#define METRICS_NAMES_MAX 200     /* more different names are prose, not metrics */
+#define METRICS_POINTS_MAX 100000 /* per name; then every second one is dropped, again and again */
+#define METRICS_LINE_MAX 4096     /* longer lines are not looked at */
 
 struct metric_point {
     double step;  /* as given, else the count of points before it */
@@ -29,9 +31,9 @@ struct metric_point {
 
 struct metric {
     char *name;
-    struct metric_point *points; /* in order of arrival */
+    struct metric_point *points; /* in order of arrival, evenly thinned */
     size_t count, capacity;
-    double last, min, max; /* min and max over finite values */
+    double last, min, max; /* of all points that came; min and max over finite values, else NaN */
 };
 
 struct metrics; /* a reader with its state: feed it, ask it */
@@ -40,8 +42,8 @@ MUST_CHECK struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);
 DEFINE_AUTO(metrics)
 
-/* Feeds output as it comes, in pieces of any size; a line counts when its end has come ('\n' or
- * '\r'). */
+/* Feeds output as it comes, in pieces of any size; a line counts when its end has come ('\n', '\r' or
+ * a backspace, with which progress bars go back). */
 void metrics_feed_log(struct metrics *metrics, const char *data, size_t size);
 
 /* Feeds bytes of metrics.jsonl, in pieces of any size. */

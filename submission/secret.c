@@ -86,18 +86,14 @@ int secret_check_reference(const char *text, struct error *err)
 
 /* --- resolving ------------------------------------------------------------------------------- */
 
-/* One newline at the end is the editor's, not the secret's. */
-static int finish(struct secret *secret, const char *reference, struct error *err)
+/* What every value must be: it goes into environment variables and headers. */
+static int check_value(const struct secret *secret, const char *reference, struct error *err)
 {
-    if (secret->size > 0 && secret->value[secret->size - 1] == '\n')
-        secret->size--;
-    if (secret->size > 0 && secret->value[secret->size - 1] == '\r')
-        secret->size--;
-    secret->value[secret->size] = '\0';
     if (secret->size == 0)
         return error_set(err, ERROR_INVALID, "the secret %s is empty", reference);
     if (memchr(secret->value, '\0', secret->size) != NULL)
         return error_set(err, ERROR_INVALID, "the secret %s holds a NUL byte", reference);
+    secret->value[secret->size] = '\0';
     return 0;
 }
 
@@ -141,6 +137,16 @@ static ssize_t read_full(int fd, char *data, size_t size)
     return (ssize_t)done;
 }
 
+/* One newline at the end is the editor's, not the secret's. */
+static void strip_newline(struct secret *secret)
+{
+    if (secret->size == 0 || secret->value[secret->size - 1] != '\n')
+        return;
+    secret->size--;
+    if (secret->size > 0 && secret->value[secret->size - 1] == '\r')
+        secret->size--;
+}
+
 static int resolve_file(const char *reference, struct secret *secret, struct error *err)
 {
     AUTO_FREE char *path = file_expand_home(reference + strlen("file:"));
@@ -161,6 +167,7 @@ static int resolve_file(const char *reference, struct secret *secret, struct err
     if (got < 0)
         return error_errno(err, "the secret %s cannot be read", reference);
     secret->size = (size_t)got;
+    strip_newline(secret);
     return 0;
 }
 
@@ -326,7 +333,7 @@ int secret_resolve(const char *home, const char *reference, struct secret *ret_s
         result = error_set(err, ERROR_UNSUPPORTED,
                            "\"docker\" means the container engine's own credential store and can "
                            "only stand for a registry's password");
-    if (result != 0 || finish(&secret, reference, err) != 0)
+    if (result != 0 || check_value(&secret, reference, err) != 0)
         return -1;
     *ret_secret = secret;
     secret = (struct secret)SECRET_INIT;

@@ -11,12 +11,25 @@
  *   lay out fill code/ from the objects: reflink where the file system can, else a copy; never a
  *           hard link, so that a script that writes to its own files cannot reach the store
  *
- * The index (objects/index.db or a file of its own) maps (device, inode, size, mtime, ctime) to a
- * hash. An entry whose mtime is not older than the index's own last write is "racy" and is hashed
- * again, as git does.
+ * Which rules: the root's .amlignore or, without one, .gitignore; below it, files of the same name.
+ * An ignore file that is a symbolic link is not followed, as in git.
+ *
+ * On disk, under $SKIFF_HOME/objects (private to the user, for the contents may be):
+ *   ab/cdef...    a content, read-only, named by its BLAKE2b-256 in hex. (SHA-256 of the same
+ *                 libsodium runs at a third of the speed, less than the disk.)
+ *   index/D-I     what the folder with device D and inode I held: (device, inode, size, mtime,
+ *                 ctime) to hash. Only files that had been left alone for a while are listed (see
+ *                 snapshot_index.h), so a listed file that still looks the same is the same.
+ *   tmp/          what is being written. Names appear in ab/ by rename, whole.
+ * Nothing is synced to the disk one by one: a content whose size is not what it should be (after a
+ * power failure) counts as absent and is stored again.
+ *
+ * `progress` may be NULL in all three; each step starts its counters anew and ends soon with
+ * ERROR_CANCELLED when the flag is set.
  */
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,6 +40,10 @@
 /* Azure's limits, which people's folders already keep to. */
 #define SNAPSHOT_SIZE_MAX (300ull * 1000 * 1000)
 #define SNAPSHOT_FILES_MAX 2000
+
+/* Where a walk gives up counting what is past the limits anyway: a home folder by mistake. A
+ * million entries take some 200 MB and a few seconds. */
+#define SNAPSHOT_ENTRIES_MAX 1000000
 
 struct snapshot_limits {
     uint64_t size_max;  /* bytes in all */
@@ -45,7 +62,7 @@ struct snapshot_entry {
     uint32_t mode; /* permission bits */
     uint64_t size; /* files: bytes */
     char *target;  /* links: where to, as written */
-    char hash[65]; /* files: SHA-256 in hex, filled by snapshot_store; "" before */
+    char hash[65]; /* files: of the content, in hex, filled by snapshot_store; "" before */
     /* what the index keys on */
     uint64_t device, inode;
     int64_t mtime_ns, ctime_ns;
@@ -61,7 +78,7 @@ struct snapshot_dropped {
 
 struct snapshot {
     char *root;                     /* absolute */
-    struct snapshot_entry *entries; /* sorted by path; folders before what they hold */
+    struct snapshot_entry *entries; /* by strcmp of path, so folders before what they hold */
     size_t count, capacity;
     struct snapshot_dropped *dropped; /* only when asked for */
     size_t dropped_count, dropped_capacity;
@@ -80,26 +97,29 @@ struct snapshot_progress {
 
 /* Walks `root`. Fails with ERROR_LIMIT (naming the ten largest paths and, for each, the ignore line
  * that would drop it), ERROR_NOT_FOUND, ERROR_INVALID (not a folder, nothing left to send),
- * ERROR_IO (an unreadable file is an error naming it), ERROR_CANCELLED. Sockets, FIFOs and devices
- * are left out with a note. Always dropped: .git, .venv and other virtual environments (pyvenv.cfg
- * inside),
- * __pycache__, .ipynb_checkpoints, and $SKIFF_HOME itself. Blocks: call it on a worker. */
+ * ERROR_DENIED or ERROR_IO (a file or folder that cannot be read, by name), ERROR_CANCELLED.
+ * Sockets, FIFOs and devices are left out with a note. Always dropped: .git, .venv and other
+ * virtual environments (pyvenv.cfg inside), __pycache__, .ipynb_checkpoints, and $SKIFF_HOME
+ * itself. Blocks: call it on a worker. */
 int snapshot_scan(const char *root, const struct snapshot_limits *limits, bool want_dropped,
                   struct snapshot_progress *progress, struct snapshot **ret_snapshot,
                   struct notes *notes, struct error *err);
 
 /* Hashes and stores. `home` is $SKIFF_HOME; objects/ and the index are made on demand and may be
  * used by several kernels at once. A file that changes while it is read is read again, at most
- * three times, then an error that names it. Blocks (and uses threads of its own for cold data). */
+ * three times in all, then ERROR_BUSY names it. A file that changed since the scan is taken as it
+ * is now. Blocks (and uses threads of its own for cold data). */
 int snapshot_store(struct snapshot *snapshot, const char *home, struct snapshot_progress *progress,
                    struct error *err);
 
-/* Lays the stored snapshot out in `target`, which must not exist or be empty. Blocks. */
+/* Lays the stored snapshot out in `target`, which must not exist or be empty. What was laid out
+ * before a failure stays for the caller to remove. Blocks, as snapshot_store() does. */
 int snapshot_lay_out(const struct snapshot *snapshot, const char *home, const char *target,
                      struct snapshot_progress *progress, struct error *err);
 
-/* The manifest for the run's records: {"hash","files","size","entries":[{path,mode,size,hash}...]}.
- * New reference. */
+/* The manifest for the run's records: {"hash","files","size","entries":[...]}, the entries being
+ * {"path","mode":"0644","size","hash"}, {"path","target"} for links and {"path","mode"} for
+ * folders. Bytes that are not UTF-8 read U+FFFD. New reference. */
 MUST_CHECK json_t *snapshot_manifest(const struct snapshot *snapshot);
 
 void snapshot_free(struct snapshot *snapshot);

@@ -17,10 +17,7 @@ static const struct spec_key registry_keys[] = {
      .type = SPEC_STRING,
      .help = "the registry's host; by default the one the image's name begins with",
      .example = "address: myregistry.azurecr.io"},
-    {.name = "username",
-     .type = SPEC_STRING,
-     .help = "who logs in",
-     .example = "username: sam"},
+    {.name = "username", .type = SPEC_STRING, .help = "who logs in", .example = "username: sam"},
     {.name = "password",
      .type = SPEC_SECRET,
      .help = "a reference: env:NAME, file:PATH, secret:NAME or docker",
@@ -302,10 +299,7 @@ static const struct spec_key distribution_keys[] = {
      .type = SPEC_INT,
      .help = "v1: processes on all nodes together",
      .example = "process_count: 4"},
-    {.name = "node_count",
-     .type = SPEC_INT,
-     .help = "v1: nodes",
-     .example = "node_count: 2"},
+    {.name = "node_count", .type = SPEC_INT, .help = "v1: nodes", .example = "node_count: 2"},
     {.name = "communication_backend",
      .type = SPEC_STRING,
      .help = "v1: of PyTorch",
@@ -463,8 +457,9 @@ static const struct {
     const char *key;
     const char *words;
 } elsewhere[] = {
-    {SPEC_ENVIRONMENT, "docker", "it is a section of v1: write base_image, base_dockerfile and "
-                                 "base_image_registry at the top level"},
+    {SPEC_ENVIRONMENT, "docker",
+     "it is a section of v1: write base_image, base_dockerfile and "
+     "base_image_registry at the top level"},
     {SPEC_ENVIRONMENT, "channels", "it belongs to a conda file: put this below `conda_file:`"},
     {SPEC_ENVIRONMENT, "dependencies", "it belongs to a conda file: put this below `conda_file:`"},
     {SPEC_ENVIRONMENT, "build_context", "write build: {path: FOLDER, dockerfile_path: Dockerfile}"},

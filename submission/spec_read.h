@@ -101,4 +101,4 @@ int spec_packages_file(struct spec_context *context, const struct yaml_node *nod
 
 /* Checks every ${{...}} of a text of the job against its inputs and outputs (objects or NULL). */
 int spec_argv_check(struct spec_context *context, const struct yaml_node *at, const char *text,
-                    const json_t *inputs, const json_t *outputs);
+                    json_t *inputs, json_t *outputs);

@@ -8,7 +8,6 @@
  */
 #include "submission/yaml.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -16,6 +15,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "submission/yaml_fault.h"
+#include "submission/yaml_scalar.h"
 
 #define ANCHORS_MAX 100 /* people use a handful; the list is searched from its start */
 
@@ -75,65 +75,6 @@ static struct yaml_node *new_node(struct builder *builder, enum yaml_kind kind, 
 
 /* --- scalars ----------------------------------------------------------------------------------- */
 
-static bool is_one_of(const char *text, const char *const *words)
-{
-    for (; *words != NULL; words++)
-        if (strcmp(text, *words) == 0)
-            return true;
-    return false;
-}
-
-static const char *skip_digits(const char *text)
-{
-    return text + strspn(text, "0123456789");
-}
-
-static bool is_int(const char *text)
-{
-    if (text[0] == '0' && text[1] == 'o')
-        return text[2] != '\0' && text[2 + strspn(text + 2, "01234567")] == '\0';
-    if (text[0] == '0' && text[1] == 'x')
-        return text[2] != '\0' && text[2 + strspn(text + 2, "0123456789abcdefABCDEF")] == '\0';
-    text += text[0] == '-' || text[0] == '+';
-    return *text != '\0' && *skip_digits(text) == '\0';
-}
-
-static bool is_float(const char *text)
-{
-    static const char *const special[] = {".inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN", NULL};
-    text += text[0] == '-' || text[0] == '+';
-    if (is_one_of(text, special))
-        return true;
-    const char *at = skip_digits(text);
-    bool digits = at > text;
-    if (*at == '.') {
-        const char *fraction = at + 1;
-        at = skip_digits(fraction);
-        digits = digits || at > fraction;
-    }
-    if (!digits)
-        return false;
-    if (*at == 'e' || *at == 'E') {
-        at += at[1] == '-' || at[1] == '+' ? 2 : 1;
-        return *at != '\0' && *skip_digits(at) == '\0';
-    }
-    return *at == '\0';
-}
-
-/* YAML 1.2's core schema: https://yaml.org/spec/1.2.2/#1032-tag-resolution */
-static enum yaml_kind resolve(const char *text)
-{
-    static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
-    static const char *const bools[] = {"true", "True", "TRUE", "false", "False", "FALSE", NULL};
-    if (is_one_of(text, nulls))
-        return YAML_NULL;
-    if (is_one_of(text, bools))
-        return YAML_BOOL;
-    if (is_int(text))
-        return YAML_INT;
-    return is_float(text) ? YAML_FLOAT : YAML_STRING;
-}
-
 /* Legal YAML that is surely a slip: it would silently mean something else. */
 static int check_plain(struct builder *builder, const yaml_event_t *event)
 {
@@ -151,8 +92,7 @@ static int check_plain(struct builder *builder, const yaml_event_t *event)
         size_t blanks = strspn(at, " ");
         if (line > event->start_mark.line && line <= event->end_mark.line && at[blanks] == '-' &&
             at[blanks + 1] == ' ')
-            return fail_at(builder, ERROR_INVALID,
-                           (yaml_mark_t){.line = line, .column = blanks},
+            return fail_at(builder, ERROR_INVALID, (yaml_mark_t){.line = line, .column = blanks},
                            "this line continues the text above it, for it is indented deeper",
                            "begin all items of a list in the same column");
         if (end == NULL || line > event->end_mark.line)
@@ -174,7 +114,7 @@ static struct yaml_node *build_scalar(struct builder *builder, const yaml_event_
     if (plain && check_plain(builder, event) != 0)
         return NULL;
     struct yaml_node *node =
-        new_node(builder, plain ? resolve(text) : YAML_STRING, event->start_mark);
+        new_node(builder, plain ? yaml_scalar_kind(text) : YAML_STRING, event->start_mark);
     if (node == NULL)
         return NULL;
     node->plain = plain;
@@ -382,8 +322,7 @@ static struct yaml_node *build_collection(struct builder *builder, const yaml_ev
                                           unsigned depth)
 {
     bool list = event->type == YAML_SEQUENCE_START_EVENT;
-    const yaml_char_t *tag =
-        list ? event->data.sequence_start.tag : event->data.mapping_start.tag;
+    const yaml_char_t *tag = list ? event->data.sequence_start.tag : event->data.mapping_start.tag;
     const yaml_char_t *name =
         list ? event->data.sequence_start.anchor : event->data.mapping_start.anchor;
     int anchor;
@@ -555,51 +494,23 @@ const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
 const char *yaml_kind_words(const struct yaml_node *node)
 {
     static const char *const words[] = {
-        [YAML_NULL] = "nothing",    [YAML_BOOL] = "true or false", [YAML_INT] = "a whole number",
-        [YAML_FLOAT] = "a number",  [YAML_STRING] = "text",        [YAML_LIST] = "a list",
+        [YAML_NULL] = "nothing",   [YAML_BOOL] = "true or false", [YAML_INT] = "a whole number",
+        [YAML_FLOAT] = "a number", [YAML_STRING] = "text",        [YAML_LIST] = "a list",
         [YAML_MAP] = "a map",
     };
     return words[node->kind];
 }
 
-static json_t *number_to_json(const struct yaml_node *node)
-{
-    const char *text = node->text;
-    bool octal = text[0] == '0' && text[1] == 'o';
-    bool hex = text[0] == '0' && text[1] == 'x';
-    errno = 0;
-    if (node->kind == YAML_INT) {
-        long long value = strtoll(octal || hex ? text + 2 : text, NULL, octal ? 8 : hex ? 16 : 10);
-        if (errno == 0)
-            return json_integer(value);
-    }
-    json_t *real = json_real(strtod(text, NULL)); /* NULL for what is not finite */
-    return real != NULL ? real : json_string(text);
-}
-
 json_t *yaml_to_json(const struct yaml_node *node)
 {
-    json_t *result = NULL;
-    switch (node->kind) {
-    case YAML_NULL:
-        return json_null();
-    case YAML_BOOL:
-        return json_boolean(node->text[0] == 't' || node->text[0] == 'T');
-    case YAML_INT:
-    case YAML_FLOAT:
-        return number_to_json(node);
-    case YAML_STRING:
-        return json_text_value(node->text, strlen(node->text));
-    case YAML_LIST:
-        result = json_array();
-        for (size_t i = 0; i < node->count; i++)
+    if (yaml_is_scalar(node))
+        return yaml_scalar_to_json(node);
+    json_t *result = node->kind == YAML_LIST ? json_array() : json_object();
+    for (size_t i = 0; i < node->count; i++) {
+        if (node->kind == YAML_LIST)
             json_array_append_new(result, yaml_to_json(node->items[i]));
-        return result;
-    case YAML_MAP:
-        result = json_object();
-        for (size_t i = 0; i < node->count; i++)
+        else
             json_object_set_new(result, node->keys[i]->text, yaml_to_json(node->items[i]));
-        return result;
     }
     return result;
 }

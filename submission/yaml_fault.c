@@ -86,8 +86,7 @@ static bool lacks_blank(struct line line)
 {
     size_t length = key_length(line);
     size_t after = line.indent + length + 1;
-    return length > 0 && after < line.size && line.start[after] != ' ' &&
-           line.start[after] != '\t';
+    return length > 0 && after < line.size && line.start[after] != ' ' && line.start[after] != '\t';
 }
 
 static int at(struct error *err, int line, int column, const char *text, const char *hint)

@@ -40,10 +40,8 @@ static void on_deadline(uv_timer_t *timer)
 
 static void open_submission(struct world *world)
 {
-    struct submission_options options = {.loop = &world->loop,
-                                         .home = world->home,
-                                         .directory = world->root,
-                                         .backends = only_fake};
+    struct submission_options options = {
+        .loop = &world->loop, .home = world->home, .directory = world->root, .backends = only_fake};
     world->submission = submission_new(&options);
 }
 
@@ -121,8 +119,8 @@ static const char *submit_job(struct world *world, json_t *definition, bool dry_
     world->answered = false;
     error_clear(&world->err);
     replace(&world->run_id, NULL);
-    if (submission_submit(world->submission, definition, dry_run, on_submitted, world, &world->err) !=
-        NULL)
+    if (submission_submit(world->submission, definition, dry_run, on_submitted, world,
+                          &world->err) != NULL)
         wait_for_answer(world);
     json_decref(definition);
     return world->run_id;
@@ -181,7 +179,7 @@ static char *states(const struct world *world, const char *id)
     AUTO_JSON json_t *events = run_events(run, NULL);
     size_t i;
     json_t *event;
-    json_array_foreach(events, i, event)
+    json_array_foreach (events, i, event)
         if (json_object_get(event, "state") != NULL)
             strlist_add(&names, json_get_string(event, "state", "?"));
     return strlist_join(&names, " ");

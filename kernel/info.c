@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the kernel says about itself: kernel_info, connect, usage. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "kernel/server_private.h"
+#include "protocol/content.h"
+
+/* Cells are Python but for Skiff's own, so the notebook is highlighted, exported and parametrised
+ * (papermill) as Python. Static: it is answered before any Python runs. */
+static json_t *language_info(void)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:{s:s, s:i}, s:s, s:s}", "name", "python", "version",
+                     "3", "mimetype", "text/x-python", "file_extension", ".py", "codemirror_mode",
+                     "name", "ipython", "version", 3, "pygments_lexer", "ipython3",
+                     "nbconvert_exporter", "python");
+}
+
+/* https://jupyter-client.readthedocs.io/en/stable/messaging.html#kernel-info
+ * No subshells: nothing of ours ever waits for a running cell, so a second shell would gain nothing. */
+void info_handle_kernel(struct request *request)
+{
+    const struct server_options *options = &request->server->options;
+    request_end(request,
+                json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:[{s:s, s:s}], s:[]}", "status", "ok",
+                          "protocol_version", SESSION_PROTOCOL_VERSION, "implementation",
+                          options->implementation, "implementation_version", options->version,
+                          "language_info", language_info(), "banner", options->banner, "help_links",
+                          "text", "Azure ML job YAML", "url",
+                          "https://learn.microsoft.com/azure/machine-learning/"
+                          "reference-yaml-job-command",
+                          "supported_features"));
+}
+
+/* Deprecated since 5.1, still asked by some. */
+void info_handle_connect(struct request *request)
+{
+    const int *ports = request->server->options.connection->ports;
+    request_end(request, json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "status", "ok", "shell_port",
+                                   ports[CHANNEL_SHELL], "iopub_port", ports[CHANNEL_IOPUB],
+                                   "stdin_port", ports[CHANNEL_STDIN], "hb_port", ports[CHANNEL_HB],
+                                   "control_port", ports[CHANNEL_CONTROL]));
+}
+
+static long resident_bytes(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*d %ld", &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* Percent of one CPU since the last question; the first answer is 0. */
+static double cpu_percent(struct server *server)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    uint64_t cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+                      (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    uint64_t now_us = uv_hrtime() / 1000;
+    double percent = 0;
+    if (server->usage_at_us != 0 && now_us > server->usage_at_us)
+        percent = 100.0 * (double)(cpu_us - server->usage_cpu_us) /
+                  (double)(now_us - server->usage_at_us);
+    server->usage_at_us = now_us;
+    server->usage_cpu_us = cpu_us;
+    return percent;
+}
+
+/* Not in the specification; what the front ends' resource panel asks every few seconds. */
+void info_handle_usage(struct request *request)
+{
+    char host[256] = "";
+    struct sysinfo memory;
+    gethostname(host, sizeof host - 1);
+    sysinfo(&memory);
+    json_int_t total = (json_int_t)memory.totalram * memory.mem_unit;
+    json_int_t unused = (json_int_t)memory.freeram * memory.mem_unit;
+    double load = 0;
+    getloadavg(&load, 1);
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    double busy = 100.0 * load / (double)(cpus > 0 ? cpus : 1);
+    request_end(request,
+                json_pack("{s:s, s:i, s:f, s:I, s:i, s:f, s:{s:I, s:I, s:I, s:I, s:f}}", "hostname",
+                          host, "pid", (int)getpid(), "kernel_cpu", cpu_percent(request->server),
+                          "kernel_memory", (json_int_t)resident_bytes(), "cpu_count", (int)cpus,
+                          "host_cpu_percent", busy > 100 ? 100.0 : busy, "host_virtual_memory",
+                          "total", total, "available", unused, "used", total - unused, "free",
+                          unused, "percent",
+                          total > 0 ? 100.0 * (double)(total - unused) / (double)total : 0.0));
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * The kernel as the magics see it, made of plain fields: a cell whose output and end a test reads.
+ * Included by one test program at a time; it takes the place of the kernel's own functions.
+ */
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "kernel/cell.h"
+#include "kernel/outlet.h"
+#include "kernel/question.h"
+
+struct outlet {
+    unsigned refs;
+    struct buf stream;  /* all stream text */
+    struct buf plain;   /* the text/plain of every display and update, a line each */
+    struct buf html;    /* the text/html of the same */
+    unsigned displays, updates;
+};
+
+struct cell {
+    const char *code;
+    bool allow_stdin;
+    struct outlet outlet;
+    bool done;
+    char *ename; /* NULL: ended well */
+    char *evalue;
+    char *traceback;
+    cell_answer_fn answered; /* a question that waits */
+    void *answer_data;
+    char *prompt;
+};
+
+struct question {
+    const char *code;
+    size_t cursor;
+    json_t *matches, *types, *bundle;
+    size_t start, end;
+    const char *status;
+};
+
+static UNUSED void fake_cell_done(struct cell *cell)
+{
+    buf_done(&cell->outlet.stream);
+    buf_done(&cell->outlet.plain);
+    buf_done(&cell->outlet.html);
+    free(cell->ename);
+    free(cell->evalue);
+    free(cell->traceback);
+    free(cell->prompt);
+    *cell = (struct cell){.code = NULL};
+}
+
+const char *cell_code(const struct cell *cell)
+{
+    return cell->code;
+}
+
+bool cell_allow_stdin(const struct cell *cell)
+{
+    return cell->allow_stdin;
+}
+
+struct outlet *cell_outlet(struct cell *cell)
+{
+    return &cell->outlet;
+}
+
+struct outlet *outlet_ref(struct outlet *outlet)
+{
+    outlet->refs++;
+    return outlet;
+}
+
+void outlet_unref(struct outlet *outlet)
+{
+    outlet->refs -= outlet != NULL;
+}
+
+void outlet_write(struct outlet *outlet, enum outlet_stream stream, const char *text, size_t size)
+{
+    (void)stream;
+    buf_append(&outlet->stream, text, size);
+}
+
+void outlet_printf(struct outlet *outlet, enum outlet_stream stream, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list args;
+    va_start(args, fmt);
+    assert_true(vasprintf(&text, fmt, args) >= 0);
+    va_end(args);
+    outlet_write(outlet, stream, text, strlen(text));
+    free(text);
+}
+
+static UNUSED void fake_bundle(struct outlet *outlet, json_t *bundle)
+{
+    buf_printf(&outlet->plain, "%s\n", json_get_string(bundle, "text/plain", ""));
+    buf_printf(&outlet->html, "%s\n", json_get_string(bundle, "text/html", ""));
+    json_decref(bundle);
+}
+
+void outlet_display(struct outlet *outlet, json_t *bundle, const char *display_id)
+{
+    (void)display_id;
+    outlet->displays++;
+    fake_bundle(outlet, bundle);
+}
+
+void outlet_update_display(struct outlet *outlet, json_t *bundle, const char *display_id)
+{
+    assert_non_null(display_id);
+    outlet->updates++;
+    fake_bundle(outlet, bundle);
+}
+
+int cell_ask(struct cell *cell, const char *prompt, bool password, cell_answer_fn answered,
+             void *data)
+{
+    if (!cell->allow_stdin)
+        return -1;
+    assert_true(password);
+    cell->prompt = xstrdup(prompt);
+    cell->answered = answered;
+    cell->answer_data = data;
+    return 0;
+}
+
+void cell_finish_ok(struct cell *cell)
+{
+    assert_false(cell->done);
+    cell->done = true;
+}
+
+void cell_finish_error(struct cell *cell, const char *ename, const char *evalue,
+                       const char *const *traceback, size_t line_count)
+{
+    struct buf text = BUF_INIT;
+    assert_false(cell->done);
+    cell->done = true;
+    cell->ename = xstrdup(ename);
+    cell->evalue = xstrdup(evalue);
+    for (size_t i = 0; i < line_count; i++)
+        buf_printf(&text, "%s\n", traceback[i]);
+    cell->traceback = buf_steal(&text);
+}
+
+const char *question_code(const struct question *question)
+{
+    return question->code;
+}
+
+size_t question_cursor(const struct question *question)
+{
+    return question->cursor;
+}
+
+void question_answer_complete(struct question *question, json_t *matches, json_t *types,
+                              size_t start, size_t end)
+{
+    question->matches = matches;
+    question->types = types;
+    question->start = start;
+    question->end = end;
+}
+
+void question_answer_inspect(struct question *question, json_t *bundle)
+{
+    question->bundle = bundle;
+}
+
+void question_answer_is_complete(struct question *question, const char *status, const char *indent)
+{
+    (void)indent;
+    question->status = status;
+}
