@@ -145,8 +145,8 @@ const char *arguments_value(const struct arguments *arguments, const char *optio
     return found != NULL ? found->value : NULL;
 }
 
-int arguments_number(const struct arguments *arguments, const char *option, long max,
-                     long fallback, long *ret_number, struct error *err)
+int arguments_number(const struct arguments *arguments, const char *option, long max, long fallback,
+                     long *ret_number, struct error *err)
 {
     const struct arguments_option *found = given(arguments, option);
     char *end = NULL;

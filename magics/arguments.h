@@ -39,5 +39,5 @@ bool arguments_has(const struct arguments *arguments, const char *option);
 const char *arguments_value(const struct arguments *arguments, const char *option);
 
 /* The option's value as a whole number from 1 to `max`; `fallback` when it is not given. */
-int arguments_number(const struct arguments *arguments, const char *option, long max,
-                     long fallback, long *ret_number, struct error *err);
+int arguments_number(const struct arguments *arguments, const char *option, long max, long fallback,
+                     long *ret_number, struct error *err);

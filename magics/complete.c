@@ -30,8 +30,8 @@ static void offer(struct strlist *matches, const char *prefix, const char *text)
 static void offer_magics(struct strlist *matches, const char *prefix)
 {
     for (size_t i = 0; registry_magics[i] != NULL; i++) {
-        AUTO_FREE char *name = xasprintf("%s%s", registry_magics[i]->cell ? "%%" : "%",
-                                         registry_magics[i]->name);
+        AUTO_FREE char *name =
+            xasprintf("%s%s", registry_magics[i]->cell ? "%%" : "%", registry_magics[i]->name);
         offer(matches, prefix, name);
     }
 }
@@ -84,8 +84,8 @@ static void offer_paths(struct strlist *matches, const char *directory, const ch
     strlist_done(&found);
 }
 
-static void offer_names(struct strlist *matches, struct submission *submission,
-                        enum spec_kind kind, const char *prefix)
+static void offer_names(struct strlist *matches, struct submission *submission, enum spec_kind kind,
+                        const char *prefix)
 {
     AUTO_STRLIST struct strlist names = STRLIST_INIT;
     if (submission != NULL)
@@ -99,8 +99,7 @@ static void offer_path_of(struct strlist *matches, const struct context *context
                           const struct spec_key *key, const char *directory)
 {
     bool in_folder = context->folder != NULL && strcmp(key->name, "script") == 0;
-    AUTO_FREE char *folder =
-        in_folder ? file_join(directory, context->folder) : xstrdup(directory);
+    AUTO_FREE char *folder = in_folder ? file_join(directory, context->folder) : xstrdup(directory);
     offer_paths(matches, folder, context->prefix);
 }
 
@@ -181,6 +180,6 @@ void complete_answer(struct submission *submission, struct question *question)
         json_array_append_new(matches, json_text_value(found.items[i], strlen(found.items[i])));
         json_array_append_new(types, json_string(type));
     }
-    question_answer_complete(question, matches, types,
-                             found.count > 0 ? context.start : cursor, cursor);
+    question_answer_complete(question, matches, types, found.count > 0 ? context.start : cursor,
+                             cursor);
 }

@@ -75,8 +75,7 @@ static void find_in_magic_line(struct context *context, const char *code, const 
         return;
     }
     const char *bare = line + strspn(line, "%");
-    AUTO_FREE char *name =
-        xstrndup(bare, bare < name_end ? (size_t)(name_end - bare) : 0);
+    AUTO_FREE char *name = xstrndup(bare, bare < name_end ? (size_t)(name_end - bare) : 0);
     context->magic = registry_find(name);
     const char *word = cursor;
     while (word > name_end && !is_blank(word[-1]))

@@ -41,8 +41,7 @@ char *diagnostic_evalue(const struct error *err)
 static bool excerpt(const struct error *err, const char *source, struct buf *line,
                     struct buf *caret)
 {
-    AUTO_FREE char *whole =
-        source != NULL && err->line > 0 ? parse_line(source, err->line) : NULL;
+    AUTO_FREE char *whole = source != NULL && err->line > 0 ? parse_line(source, err->line) : NULL;
     if (whole == NULL || *whole == '\0')
         return false;
     size_t column = err->column > 0 ? (size_t)err->column - 1 : 0;
@@ -80,15 +79,13 @@ char *diagnostic_text(const struct error *err, const char *ename, const char *so
     AUTO_FREE char *own_ename = diagnostic_ename(err);
     AUTO_FREE char *where = place(err);
     buf_printf(&text, "%s%s%s: %s\n", colours ? RED : "", ename ? ename : own_ename,
-               colours ? PLAIN : "",
-               err->text != NULL ? err->text : "unknown error");
+               colours ? PLAIN : "", err->text != NULL ? err->text : "unknown error");
     if (where != NULL)
         buf_printf(&text, "  %s%s\n", where, err->line > 0 ? ":" : "");
     if (excerpt(err, source, &line, &caret)) {
         buf_printf(&text, "    %s\n", line.data);
         if (caret.size > 0)
-            buf_printf(&text, "    %s%s%s\n", colours ? RED : "", caret.data,
-                       colours ? PLAIN : "");
+            buf_printf(&text, "    %s%s%s\n", colours ? RED : "", caret.data, colours ? PLAIN : "");
     }
     if (err->hint != NULL)
         buf_printf(&text, "%s→ %s%s\n", colours ? BOLD : "", err->hint, colours ? PLAIN : "");

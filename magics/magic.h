@@ -22,15 +22,16 @@ struct magic_option {
 };
 
 struct magic {
-    const char *name; /* without % */
-    bool cell;        /* %%name with a body; else %name on a line */
-    enum spec_kind kind; /* cell: what the body defines */
-    const char *usage;   /* one line, with % */
-    const char *help;    /* one line */
-    const char *example; /* valid as it stands */
+    const char *name;                   /* without % */
+    bool cell;                          /* %%name with a body; else %name on a line */
+    enum spec_kind kind;                /* cell: what the body defines */
+    const char *usage;                  /* one line, with % */
+    const char *help;                   /* one line */
+    const char *example;                /* valid as it stands */
     const struct magic_option *options; /* ends with a NULL name; NULL: none */
     size_t min_args, max_args;
-    const char *argument; /* what the first argument is, for errors ("RUN"); NULL when max_args is 0 */
+    const char
+        *argument; /* what the first argument is, for errors ("RUN"); NULL when max_args is 0 */
 
     /* Begins the work; ends by magic_call_ok() or magic_call_fail(), now or later. */
     void (*run)(struct magic_call *call);

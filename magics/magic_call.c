@@ -90,8 +90,9 @@ int magic_call_waits(const struct magic_call *call, bool *ret_wait, struct error
     if (wait && no_wait) {
         error_set(err, ERROR_INVALID, "--wait and --no-wait exclude each other");
         error_at(err, call->words->name.line, 0);
-        return error_hint(err, "give one of them, or none: then a cell waits when it is executed in "
-                               "batch");
+        return error_hint(err,
+                          "give one of them, or none: then a cell waits when it is executed in "
+                          "batch");
     }
     *ret_wait = wait || (!no_wait && !cell_allow_stdin(call->cell));
     return 0;

@@ -14,8 +14,8 @@ static void run(struct magic_call *call)
     AUTO_JSON json_t *status = NULL;
     bool dry_run = arguments_has(&call->arguments, "--dry-run");
     int change = -1;
-    if (definition == NULL || submission_put_compute(call->submission, definition, dry_run, &change,
-                                                     &notes, &err) < 0) {
+    if (definition == NULL ||
+        submission_put_compute(call->submission, definition, dry_run, &change, &notes, &err) < 0) {
         magic_call_fail(call, &err);
         return;
     }

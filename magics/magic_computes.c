@@ -42,9 +42,9 @@ static void run(struct magic_call *call)
     if (all != NULL && name != NULL && one == NULL)
         unknown(call, &err);
     else if (all != NULL)
-        magic_call_show(call, render_plan_computes(one != NULL ? one : all,
-                                                   one != NULL || arguments_has(&call->arguments,
-                                                                                "--status")));
+        magic_call_show(
+            call, render_plan_computes(one != NULL ? one : all,
+                                       one != NULL || arguments_has(&call->arguments, "--status")));
     magic_call_finish(call, &err);
 }
 

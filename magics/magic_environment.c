@@ -14,9 +14,8 @@ static void run(struct magic_call *call)
     bool fresh;
     AUTO_JSON json_t *plan =
         definition != NULL ? submission_plan_environment(call->submission, definition, &err) : NULL;
-    if (plan == NULL ||
-        (!dry_run &&
-         submission_put_environment(call->submission, definition, &version, &fresh, &err) < 0)) {
+    if (plan == NULL || (!dry_run && submission_put_environment(call->submission, definition,
+                                                                &version, &fresh, &err) < 0)) {
         magic_call_fail(call, &err);
         return;
     }

@@ -13,10 +13,10 @@ static void run(struct magic_call *call)
     AUTO_ERROR struct error err = ERROR_INIT;
     long max;
     if (arguments_number(&call->arguments, "-n", RUNS_MAX, RUNS_DEFAULT, &max, &err) == 0) {
-        struct store_run_filter filter = {
-            .experiment = arguments_value(&call->arguments, "--experiment"),
-            .live_only = arguments_has(&call->arguments, "--live"),
-            .max = (size_t)max};
+        struct store_run_filter filter = {.experiment =
+                                              arguments_value(&call->arguments, "--experiment"),
+                                          .live_only = arguments_has(&call->arguments, "--live"),
+                                          .max = (size_t)max};
         AUTO_JSON json_t *runs = submission_runs(call->submission, &filter, &err);
         if (runs != NULL)
             magic_call_show(call, render_runs(runs));

@@ -72,8 +72,9 @@ static int ask(struct magic_call *call, const char *name, struct error *err)
         return 0;
     magic_call_unref(call);
     error_set(err, ERROR_UNSUPPORTED, "nobody can be asked for the value of %s here", name);
-    return error_hint(err, "run %%secret %s once in an interactive notebook, or give the secret as "
-                           "env:NAME or file:PATH instead",
+    return error_hint(err,
+                      "run %%secret %s once in an interactive notebook, or give the secret as "
+                      "env:NAME or file:PATH instead",
                       name);
 }
 

@@ -127,8 +127,9 @@ static int scan_quoted(struct scan *scan, struct buf *text, struct error *err)
     if (scan->pos == scan->end) {
         error_set(err, ERROR_INVALID, "this quote is not closed before the line ends");
         error_at(err, scan->line, column(scan, open));
-        return error_hint(err, "write the closing %c, or leave the quotes away when there are no "
-                               "blanks inside",
+        return error_hint(err,
+                          "write the closing %c, or leave the quotes away when there are no "
+                          "blanks inside",
                           quote);
     }
     scan->pos++;

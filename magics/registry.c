@@ -9,39 +9,26 @@
 #include "magics/list.h"
 
 const struct magic *const registry_magics[] = {
-    &magic_environment, &magic_compute,  &magic_submit, /* cells */
+    &magic_environment,  &magic_compute,  &magic_submit, /* cells */
     &magic_environments, &magic_computes, &magic_workspace, &magic_runs,   &magic_status,
     &magic_logs,         &magic_metrics,  &magic_outputs,   &magic_attach, &magic_wait,
     &magic_cancel,       &magic_secret,   &magic_skiff,     NULL,
 };
 
 /* IPython's own magics and those of packages many notebooks load: never taken for slips of ours. */
-static const char *const others[] = {
-    "!",          "HTML",       "R",          "SVG",         "SX",         "alias",
-    "aimport",    "autoawait",  "autocall",   "automagic",   "autopx",     "autoreload",
-    "autosave",   "bash",       "bigquery",   "bookmark",    "capture",    "cat",
-    "cd",         "clear",      "cls",        "cmd",         "code_wrap",  "colors",
-    "conda",      "config",     "connect_info", "cp",        "cython",     "debug",
-    "dhist",      "dirs",       "doctest_mode", "ed",        "edit",       "env",
-    "file",       "gui",        "hist",       "history",     "html",       "javascript",
-    "js",         "julia",      "latex",      "ldir",        "less",       "lf",
-    "lk",         "ll",         "load",       "load_ext",    "loadpy",     "logoff",
-    "logon",      "logstart",   "logstate",   "logstop",     "lprun",      "ls",
-    "lsmagic",    "lx",         "macro",      "magic",       "mamba",      "man",
-    "markdown",   "matplotlib", "memit",      "micromamba",  "mkdir",      "more",
-    "mprun",      "mv",         "mypy",       "notebook",    "page",       "pastebin",
-    "pdb",        "pdef",       "pdoc",       "perl",        "pfile",      "pinfo",
-    "pinfo2",     "pip",        "popd",       "pprint",      "precision",  "prun",
-    "psearch",    "psource",    "pushd",      "pwd",         "px",         "pycat",
-    "pylab",      "pypy",       "python",     "python2",     "python3",    "qtconsole",
-    "quickref",   "recall",     "rehashx",    "reload_ext",  "rep",        "rerun",
-    "reset",      "reset_selective", "rm",    "rmdir",       "ruby",       "run",
-    "rust",       "save",       "sc",         "script",      "set_env",    "sh",
-    "spark",      "sql",        "store",      "subshell",    "svg",        "sx",
-    "system",     "tb",         "tensorboard", "time",       "timeit",     "unalias",
-    "unload_ext", "uv",         "wandb",      "watermark",   "who",        "who_ls",
-    "whos",       "writefile",  "xdel",       "xmode",
-};
+static const char others[] =
+    " ! HTML R SVG SX aimport alias alias_magic autoawait autocall automagic autopx "
+    "autoreload autosave bash bigquery bookmark capture cat cd clear cls cmd code_wrap "
+    "colors conda config connect_info cp cython debug dhist dirs doctest_mode ed edit "
+    "env file gui hist history html javascript js julia killbgscripts latex ldir less lf "
+    "lk ll load load_ext loadpy logoff logon logstart logstate logstop lprun ls lsmagic "
+    "lx macro magic mamba man markdown matplotlib memit micromamba mkdir more mprun mv "
+    "mypy notebook page pastebin pdb pdef pdoc perl pfile pinfo pinfo2 pip popd pprint "
+    "precision prun psearch psource pushd pwd px pycat pylab pypy python python2 python3 "
+    "qtconsole quickref recall rehashx reload_ext rep rerun reset reset_selective rm "
+    "rmdir ruby run rust save sc script set_env sh spark sql store subshell svg sx "
+    "system tb tensorboard time timeit unalias unload_ext uv wandb watermark who who_ls "
+    "whos writefile xdel xmode ";
 
 const struct magic *registry_find(const char *name)
 {
@@ -53,10 +40,8 @@ const struct magic *registry_find(const char *name)
 
 static bool is_of_others(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-        if (strcmp(others[i], name) == 0)
-            return true;
-    return false;
+    AUTO_FREE char *word = xasprintf(" %s ", name);
+    return strstr(others, word) != NULL;
 }
 
 /* The magic of ours that is one slip away, of the same kind (%% or %). */
@@ -89,7 +74,8 @@ bool registry_claims(const char *code)
 static int wrong_kind(const struct magic *magic, const struct parse_call *call, struct error *err)
 {
     if (magic->cell) {
-        error_set(err, ERROR_INVALID, "%s is a cell magic: it is written with two %%", call->name.text);
+        error_set(err, ERROR_INVALID, "%s is a cell magic: it is written with two %%",
+                  call->name.text);
         error_hint(err, "write %%%%%s as the first line of a cell, with its text below it",
                    magic->name);
     } else {

@@ -16,8 +16,8 @@
 #include "magics/table.h"
 
 #define SPARKLINE_WIDTH 40
-#define CHARTS_MAX 8    /* in a summary; %metrics shows more */
-#define CHARTS_ALL 40   /* and at most this many: the notebook keeps them */
+#define CHARTS_MAX 8     /* in a summary; %metrics shows more */
+#define CHARTS_ALL 40    /* and at most this many: the notebook keeps them */
 #define OUTPUTS_SHOWN 20 /* in a summary; %outputs shows more */
 
 char *render_time(int64_t when_us)
@@ -223,8 +223,7 @@ static void put_outputs(struct buf *html, struct buf *text, const struct report 
     table_init(&table, titles);
     for (size_t i = 0; i < count && i < max; i++) {
         const json_t *output = json_array_get(report->outputs, i);
-        AUTO_FREE char *size =
-            file_size_text((unsigned long long)json_get_int(output, "size", 0));
+        AUTO_FREE char *size = file_size_text((unsigned long long)json_get_int(output, "size", 0));
         table_add(&table, json_get_string(output, "path", ""));
         table_add(&table, size);
     }
@@ -346,7 +345,7 @@ static void add_run(struct table *table, const json_t *row)
 
 json_t *render_runs(const json_t *runs)
 {
-    static const char *const titles[] = {"run",       "experiment", "state", "submitted",
+    static const char *const titles[] = {"run",      "experiment", "state", "submitted",
                                          "duration", "compute",    NULL};
     AUTO_BUF struct buf html = BUF_INIT;
     AUTO_BUF struct buf text = BUF_INIT;

@@ -81,10 +81,12 @@ static char *base_of(const json_t *definition)
 json_t *render_plan_environment(const json_t *plan, bool dry_run)
 {
     bool fresh = json_get_bool(plan, "new", false);
-    AUTO_FREE char *headline = xasprintf(
-        "Environment %s, version %d (%s%s)", json_get_string(plan, "name", ""),
-        (int)json_get_int(plan, "version", 0), dry_run ? "dry run: " : "",
-        !fresh ? "unchanged" : dry_run ? "would be registered" : "registered");
+    AUTO_FREE char *headline =
+        xasprintf("Environment %s, version %d (%s%s)", json_get_string(plan, "name", ""),
+                  (int)json_get_int(plan, "version", 0), dry_run ? "dry run: " : "",
+                  !fresh    ? "unchanged"
+                  : dry_run ? "would be registered"
+                            : "registered");
     AUTO_PAGE struct page page;
     AUTO_TABLE struct table facts;
     const json_t *definition = json_object_get(plan, "definition");
@@ -118,7 +120,8 @@ json_t *render_plan_environments(const json_t *environments)
         table_add(&table, when);
         table_add(&table, json_get_bool(row, "cached", false) ? "yes" : "no");
     }
-    begin(&page, i > 0 ? "Environments" : "No environments yet: define one with %%environment NAME");
+    begin(&page,
+          i > 0 ? "Environments" : "No environments yet: define one with %%environment NAME");
     put_table(&page, &table);
     return end(&page);
 }
@@ -244,8 +247,7 @@ static void put_kept(struct page *page, const json_t *snapshot)
         table_add(&table, size);
     }
     if (json_array_size(entries) > RENDER_PLAN_FILES_MAX) {
-        table_addf(&table, "and %zu more files",
-                   json_array_size(entries) - RENDER_PLAN_FILES_MAX);
+        table_addf(&table, "and %zu more files", json_array_size(entries) - RENDER_PLAN_FILES_MAX);
         table_add(&table, "");
     }
     put_table(page, &table);

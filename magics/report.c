@@ -77,8 +77,8 @@ static void read_pictures(struct report *report)
         if (mime == NULL)
             continue;
         total += bytes.size;
-        report->pictures[report->picture_count++] = (struct report_picture){
-            .path = xstrdup(path), .mime = mime, .base64 = base64(&bytes)};
+        report->pictures[report->picture_count++] =
+            (struct report_picture){.path = xstrdup(path), .mime = mime, .base64 = base64(&bytes)};
     }
 }
 

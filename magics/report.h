@@ -20,7 +20,7 @@
 #define REPORT_OUTPUTS_MAX 200 /* files listed; more are a folder to look into */
 
 struct report_picture {
-    char *path;      /* as in outputs */
+    char *path;       /* as in outputs */
     const char *mime; /* static */
     char *base64;
 };

@@ -319,8 +319,8 @@ static uint64_t first_byte_not_shown(struct run_output_set *set, const char *run
     return shown != NULL ? shown->offset : 0;
 }
 
-static struct run_output *make(struct run_output_set *set,
-                               const struct run_output_options *options, const struct run *run)
+static struct run_output *make(struct run_output_set *set, const struct run_output_options *options,
+                               const struct run *run)
 {
     struct run_output *output = xcalloc(1, sizeof *output);
     output->set = set;
@@ -343,10 +343,8 @@ static struct run_output *make(struct run_output_set *set,
 struct run_output *run_output_start(struct run_output_set *set,
                                     const struct run_output_options *options, struct error *err)
 {
-    static const struct watch_callbacks with_log = {.changed = on_changed,
-                                                    .build_log = on_build_log,
-                                                    .output = on_output,
-                                                    .ended = on_ended};
+    static const struct watch_callbacks with_log = {
+        .changed = on_changed, .build_log = on_build_log, .output = on_output, .ended = on_ended};
     static const struct watch_callbacks states_only = {.changed = on_changed, .ended = on_ended};
     AUTO(run) struct run *run = NULL;
     AUTO_PROCESS_STATUS struct process_status status = PROCESS_STATUS_INIT;
@@ -354,9 +352,8 @@ struct run_output *run_output_start(struct run_output_set *set,
         return NULL;
     struct run_output *output = make(set, options, run);
     show_line(output);
-    output->watch =
-        submission_watch(set->submission, run->id, output->offset,
-                         options->log ? &with_log : &states_only, output, err);
+    output->watch = submission_watch(set->submission, run->id, output->offset,
+                                     options->log ? &with_log : &states_only, output, err);
     if (output->watch == NULL) {
         close_output(output);
         return NULL;

@@ -29,8 +29,8 @@ void run_output_set_free(struct run_output_set *set);
 struct run_output_options {
     struct outlet *outlet; /* referenced */
     const char *run_id;
-    bool log;     /* show the run's output, from the first byte this kernel has not shown */
-    bool batch;   /* nobody watches: what is under way is not shown, only states */
+    bool log;   /* show the run's output, from the first byte this kernel has not shown */
+    bool batch; /* nobody watches: what is under way is not shown, only states */
 
     /* The run has ended and its summary is shown; `state` is final. The run output is gone after
      * this call. NULL: nobody waits. */

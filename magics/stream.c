@@ -31,8 +31,8 @@ static void keep_tail(struct stream *stream, const char *bytes, size_t size)
 void stream_feed(struct stream *stream, const char *bytes, size_t size)
 {
     stream->total += size;
-    size_t room = STREAM_BYTES_MAX > stream->pending.size ? STREAM_BYTES_MAX - stream->pending.size
-                                                          : 0;
+    size_t room =
+        STREAM_BYTES_MAX > stream->pending.size ? STREAM_BYTES_MAX - stream->pending.size : 0;
     size_t now = stream->full ? 0 : size < room ? size : room;
     if (now > 0)
         buf_append(&stream->pending, bytes, now);

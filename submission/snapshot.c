@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a snapshot is once it is there: its one hash, its manifest, its end. The steps that make it
- * are snapshot_scan.c, snapshot_store.c and snapshot_lay_out.c. */
+/* What a snapshot is once it is there: its manifest, its end. The steps that make it are
+ * snapshot_scan.c, snapshot_store.c and snapshot_lay_out.c. */
 #include "submission/snapshot.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/buf.h"
 #include "base/json.h"
-#include "base/utf8.h"
-#include "submission/snapshot_tree.h"
 
 void snapshot_free(struct snapshot *snapshot)
 {
@@ -30,36 +25,6 @@ void snapshot_free(struct snapshot *snapshot)
     free(snapshot->root);
     free(snapshot->ignore_file);
     free(snapshot);
-}
-
-/* Each field ends with a NUL, which none can hold: no two trees give the same bytes. */
-void snapshot_tree_hash(struct snapshot *snapshot)
-{
-    static const char kinds[] = {[SNAPSHOT_FILE] = 'f', [SNAPSHOT_LINK] = 'l', [SNAPSHOT_DIR] = 'd'};
-    crypto_generichash_state state;
-    unsigned char hash[32];
-    crypto_generichash_init(&state, NULL, 0, sizeof hash);
-    for (size_t i = 0; i < snapshot->count; i++) {
-        const struct snapshot_entry *entry = &snapshot->entries[i];
-        const char *content = entry->kind == SNAPSHOT_LINK ? entry->target : entry->hash;
-        bool program = entry->kind == SNAPSHOT_FILE && (entry->mode & 0100) != 0;
-        const unsigned char head[2] = {(unsigned char)kinds[entry->kind], program ? 'x' : '-'};
-        crypto_generichash_update(&state, head, sizeof head);
-        crypto_generichash_update(&state, (const void *)entry->path, strlen(entry->path) + 1);
-        crypto_generichash_update(&state, (const void *)content, strlen(content) + 1);
-    }
-    crypto_generichash_final(&state, hash, sizeof hash);
-    sodium_bin2hex(snapshot->hash, sizeof snapshot->hash, hash, sizeof hash);
-}
-
-char *snapshot_tree_display(const char *path)
-{
-    AUTO_BUF struct buf text = BUF_INIT;
-    utf8_append_clean(&text, path, strlen(path));
-    for (size_t i = 0; i < text.size; i++)
-        if ((unsigned char)text.data[i] < ' ' || text.data[i] == 127)
-            text.data[i] = '?';
-    return buf_steal(&text);
 }
 
 static json_t *manifest_entry(const struct snapshot_entry *entry)

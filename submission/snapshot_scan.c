@@ -35,11 +35,6 @@ struct scan {
 
 /* --- what is found ---------------------------------------------------------------------------- */
 
-static int64_t nanoseconds(struct timespec t)
-{
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static struct snapshot_entry *add_entry(struct scan *scan, const char *path,
                                         enum snapshot_kind kind, const struct stat *st)
 {
@@ -48,14 +43,8 @@ static struct snapshot_entry *add_entry(struct scan *scan, const char *path,
         scan->given_up = true;
     grow(&snapshot->entries, &snapshot->capacity, snapshot->count + 1, sizeof *snapshot->entries);
     struct snapshot_entry *entry = &snapshot->entries[snapshot->count++];
-    *entry = (struct snapshot_entry){.path = xstrdup(path),
-                                     .kind = kind,
-                                     .mode = st->st_mode & 0777,
-                                     .size = kind == SNAPSHOT_FILE ? (uint64_t)st->st_size : 0,
-                                     .device = st->st_dev,
-                                     .inode = st->st_ino,
-                                     .mtime_ns = nanoseconds(st->st_mtim),
-                                     .ctime_ns = nanoseconds(st->st_ctim)};
+    *entry = (struct snapshot_entry){.path = xstrdup(path), .kind = kind};
+    snapshot_tree_take_stat(entry, st);
     if (kind != SNAPSHOT_DIR) {
         snapshot->file_count++;
         snapshot->size += entry->size;
@@ -84,8 +73,10 @@ static void drop(struct scan *scan, const char *path, const struct stat *st, cha
 /* errno about `path`, with the two ways out. */
 static int fail_unreadable(struct scan *scan, const char *path, bool is_dir)
 {
+    int reason = errno;
     AUTO_FREE char *shown = snapshot_tree_display(path);
     AUTO_FREE char *line = ignore_line(path, is_dir);
+    errno = reason;
     error_errno(scan->err, "cannot read %s%s in the folder to submit",
                 shown[0] != '\0' ? shown : scan->snapshot->root, is_dir ? "/" : "");
     return error_hint(scan->err, "make it readable, or leave it out with this line in %s: %s",
@@ -278,7 +269,8 @@ static int scan_folder(struct scan *scan, const char *path, const struct stat *s
 
 static int compare_entries(const void *a, const void *b)
 {
-    return strcmp(((const struct snapshot_entry *)a)->path, ((const struct snapshot_entry *)b)->path);
+    return strcmp(((const struct snapshot_entry *)a)->path,
+                  ((const struct snapshot_entry *)b)->path);
 }
 
 static int compare_dropped(const void *a, const void *b)
@@ -320,8 +312,9 @@ static int check_whole(const struct scan *scan, const struct snapshot_limits *li
         return 0;
     AUTO_FREE char *root = snapshot_tree_display(snapshot->root);
     error_set(scan->err, ERROR_INVALID, "nothing is left to send of the folder %s", root);
-    return error_hint(scan->err, "put the script there, or let %s drop less; --dry-run shows which "
-                                 "rule drops what",
+    return error_hint(scan->err,
+                      "put the script there, or let %s drop less; --dry-run shows which "
+                      "rule drops what",
                       snapshot_tree_rules(snapshot));
 }
 

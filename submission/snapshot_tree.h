@@ -3,7 +3,12 @@
 
 /* What the steps of a snapshot share. Only for snapshot*.c. */
 
+#include <sys/stat.h>
+
 #include "submission/snapshot.h"
+
+/* Fills in mode, size and what the index keys on. */
+void snapshot_tree_take_stat(struct snapshot_entry *entry, const struct stat *st);
 
 /* Fills snapshot->hash from the paths, kinds, execute bits, contents' hashes and link targets. */
 void snapshot_tree_hash(struct snapshot *snapshot);

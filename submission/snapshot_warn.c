@@ -63,8 +63,8 @@ static void note_about(struct notes *notes, struct strlist *names, const char *w
         return;
     struct strlist first = {.items = names->items, .count = count < NAMED_MAX ? count : NAMED_MAX};
     AUTO_FREE char *list = strlist_join(&first, ", ");
-    AUTO_FREE char *more = count > first.count ? xasprintf(" and %zu more", count - first.count)
-                                               : xstrdup("");
+    AUTO_FREE char *more =
+        count > first.count ? xasprintf(" and %zu more", count - first.count) : xstrdup("");
     notes_add(notes, NOTE_WARNING, 0, 0, "%s: %s%s; %s", what, list, more, advice);
 }
 
@@ -81,8 +81,8 @@ void snapshot_warn(const struct snapshot *snapshot, struct notes *notes)
         if (entry->kind == SNAPSHOT_LINK && leaves_folder(entry))
             strlist_take(&leaving, snapshot_tree_display(entry->path));
     }
-    AUTO_FREE char *advice = xasprintf("to leave them out, name them in %s",
-                                       snapshot_tree_rules(snapshot));
+    AUTO_FREE char *advice =
+        xasprintf("to leave them out, name them in %s", snapshot_tree_rules(snapshot));
     note_about(notes, &secret, "files that look like secrets are part of the snapshot", advice);
     note_about(notes, &leaving, "links that lead out of the folder will not resolve elsewhere",
                "copy what they point to into the folder, or name it by its path");

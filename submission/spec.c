@@ -94,6 +94,12 @@ char *spec_quote(const char *value)
     return xasprintf("\"%.*s%s\"", (int)(shown < size ? shown : size), value, cut ? "..." : "");
 }
 
+char *spec_quote_key(const char *key)
+{
+    AUTO_FREE char *word = xstrndup(key, strcspn(key, "="));
+    return spec_quote(word);
+}
+
 bool spec_is_sensitive(const char *name)
 {
     static const char *const parts[] = {"token",  "secret",     "pass", "passwd",
@@ -162,11 +168,16 @@ int spec_check_variables(struct spec_context *context, const struct yaml_node *n
         const char *name = node->keys[i]->text;
         const struct yaml_node *value = node->items[i];
         if (!is_variable_name(name)) {
-            AUTO_FREE char *quoted = spec_quote(name);
+            AUTO_FREE char *quoted = spec_quote_key(name);
             spec_fail(context, node->keys[i], "%s is no name of an environment variable", quoted);
             return error_hint(context->err, "use letters, digits and _, not a digit first");
         }
         bool text = value->kind == YAML_STRING && value->text[0] != '\0';
+        if (text && strncmp(value->text, "secret:", 7) == 0 && !secret_is_reference(value->text)) {
+            spec_fail(context, value, "the value of %s is no reference to a secret", name);
+            return error_hint(context->err, "write secret:NAME, with a NAME of letters, digits, _ "
+                                            "and -");
+        }
         if (text && spec_is_sensitive(name) && !secret_is_reference(value->text))
             spec_note(context, NOTE_WARNING, node->keys[i],
                       "%s looks like a secret and is written into the cell. Store it once with "
@@ -215,8 +226,8 @@ static int check_compute_name(const char *name, struct error *err)
                   quoted);
     else if (size < COMPUTE_NAME_MIN || size > COMPUTE_NAME_MAX)
         error_set(err, ERROR_INVALID,
-                  "the compute name %s has %zu characters; Azure takes %d to %d", quoted, size,
-                  COMPUTE_NAME_MIN, COMPUTE_NAME_MAX);
+                  "the compute name %s is too %s: Azure takes %d to %d characters", quoted,
+                  size < COMPUTE_NAME_MIN ? "short" : "long", COMPUTE_NAME_MIN, COMPUTE_NAME_MAX);
     else {
         const char *dash = strrchr(name, '-');
         if (dash == NULL || dash[1] == '\0' || dash[1 + strspn(dash + 1, "0123456789")] != '\0')
@@ -239,8 +250,8 @@ int spec_check_name(enum spec_kind kind, const char *name, struct error *err)
     size_t size = strlen(name);
     AUTO_FREE char *quoted = spec_quote(name);
     if (size == 0 || size > NAME_MAX_SIZE)
-        error_set(err, ERROR_INVALID, "the %s name %s has %zu characters; Azure takes 1 to %d",
-                  what, quoted, size, NAME_MAX_SIZE);
+        error_set(err, ERROR_INVALID, "the %s name %s is too %s: Azure takes 1 to %d characters",
+                  what, quoted, size == 0 ? "short" : "long", NAME_MAX_SIZE);
     else if (!isalnum((unsigned char)name[0]))
         error_set(err, ERROR_INVALID, "the %s name %s must begin with a letter or a digit", what,
                   quoted);

@@ -245,7 +245,7 @@ static int check_compute(const struct reading *reading)
 
 static int check_data_name(const struct reading *reading, const struct yaml_node *key)
 {
-    AUTO_FREE char *quoted = spec_quote(key->text);
+    AUTO_FREE char *quoted = spec_quote_key(key->text);
     bool fits = key->text[0] != '\0';
     for (const char *c = key->text; *c != '\0'; c++)
         fits = fits && (isalnum((unsigned char)*c) || *c == '_');

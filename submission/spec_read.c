@@ -77,7 +77,7 @@ static int fail_unknown(struct spec_context *context, enum spec_kind kind,
 {
     AUTO_STRLIST struct strlist words = STRLIST_INIT;
     all_spellings(keys, &words);
-    AUTO_FREE char *quoted = spec_quote(key->text);
+    AUTO_FREE char *quoted = spec_quote_key(key->text);
     const char *elsewhere = keys == spec_keys(kind) ? spec_keys_elsewhere(kind, key->text) : NULL;
     const char *near = suggest(key->text, (const char *const *)words.items, words.count);
     AUTO_FREE char *allowed = keys_allowed(keys);
@@ -172,6 +172,10 @@ static json_t *read_int(struct spec_context *context, const char *written,
     AUTO_JSON json_t *value = yaml_to_json(node);
     if (json_is_integer(value))
         return steal(&value);
+    if (node->kind == YAML_INT) {
+        spec_fail(context, node, "`%s` is a number with too many digits", written);
+        return NULL;
+    }
     fail_type(context, written, node, "a whole number");
     if (node->kind == YAML_STRING && !node->plain)
         error_hint(context->err, "write the number without quotes");
@@ -243,7 +247,7 @@ static json_t *read_string_map(struct spec_context *context, const char *written
     for (size_t i = 0; i < node->count; i++) {
         const struct yaml_node *value = node->items[i];
         if (!yaml_is_scalar(value)) {
-            AUTO_FREE char *name = spec_quote(node->keys[i]->text);
+            AUTO_FREE char *name = spec_quote_key(node->keys[i]->text);
             spec_fail(context, value, "the value of %s in `%s` is %s, and must be a text", name,
                       written, yaml_kind_words(value));
             return NULL;

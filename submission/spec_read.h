@@ -33,6 +33,9 @@ MUST_CHECK char *spec_alternatives(const struct strlist *words);
 /* A value as an error may quote it: in quotes, cut when long. The caller frees it. */
 MUST_CHECK char *spec_quote(const char *value);
 
+/* The same for a key, cut before a "=": {password=x} is a key without a value. */
+MUST_CHECK char *spec_quote_key(const char *key);
+
 /* May a value of this name be a secret? (*PASSWORD*, *TOKEN*, *SECRET*, *KEY*, ...) */
 bool spec_is_sensitive(const char *name);
 

@@ -248,25 +248,32 @@ static int check_key(struct builder *builder, const struct yaml_node *key, yaml_
         json_object_set_new(seen, key->text, json_integer(key->line));
         return 0;
     }
-    error_set(builder->err, ERROR_INVALID, "the key `%s` is there twice: in line %d and in line %d",
-              key->text, (int)json_integer_value(first), key->line);
+    error_set(builder->err, ERROR_INVALID,
+              "the key `%.*s` is there twice: in line %d and in line %d",
+              (int)strcspn(key->text, "="), key->text, (int)json_integer_value(first), key->line);
     error_hint(builder->err, "keep one of the two");
     return error_at(builder->err, key->line, key->column);
+}
+
+/* `image:foo` where a key belongs. An address (https://...) is not meant. */
+static int check_blank_after_colon(struct builder *builder, const struct yaml_node *word)
+{
+    const char *colon = word->plain ? strchr(word->text, ':') : NULL;
+    int length = colon != NULL ? (int)(colon - word->text) : 0;
+    if (length == 0 || strncmp(colon, "://", 3) == 0 || strcspn(word->text, " \n") < (size_t)length)
+        return 0;
+    error_set(builder->err, ERROR_INVALID, "there is no blank after the colon of `%.*s:`", length,
+              word->text);
+    error_hint(builder->err, "write `%.*s: ` and then the value", length, word->text);
+    return error_at(builder->err, word->line, word->column);
 }
 
 /* {epochs:3} is one key with no value; nobody means that. */
 static int check_flow_pair(struct builder *builder, const struct yaml_node *key,
                            const struct yaml_node *value)
 {
-    const char *colon = key->plain ? strchr(key->text, ':') : NULL;
-    if (colon == NULL || colon == key->text || value->kind != YAML_NULL || !value->plain ||
-        value->text[0] != '\0')
-        return 0;
-    error_set(builder->err, ERROR_INVALID, "there is no blank after the colon of `%.*s:`",
-              (int)(colon - key->text), key->text);
-    error_hint(builder->err, "write `%.*s: ` and then the value", (int)(colon - key->text),
-               key->text);
-    return error_at(builder->err, key->line, key->column);
+    bool empty = value->kind == YAML_NULL && value->plain && value->text[0] == '\0';
+    return empty ? check_blank_after_colon(builder, key) : 0;
 }
 
 /* One key and its value; *ret_end when the map has ended instead. */
@@ -417,15 +424,7 @@ static int expect_end(struct builder *builder, const struct yaml_node *root)
     if (more)
         return fail_at(builder, ERROR_INVALID, mark, "a second document begins here (---)",
                        "one cell or file holds one definition: use a cell for each");
-    const char *colon = root->plain ? strchr(root->text, ':') : NULL;
-    if (root->kind != YAML_STRING || colon == NULL || colon == root->text ||
-        strcspn(root->text, " \n") < (size_t)(colon - root->text))
-        return 0;
-    error_set(builder->err, ERROR_INVALID, "there is no blank after the colon of `%.*s:`",
-              (int)(colon - root->text), root->text);
-    error_hint(builder->err, "write `%.*s: ` and then the value", (int)(colon - root->text),
-               root->text);
-    return error_at(builder->err, root->line, root->column);
+    return root->kind == YAML_STRING ? check_blank_after_colon(builder, root) : 0;
 }
 
 static struct yaml_node *build_document(struct builder *builder)

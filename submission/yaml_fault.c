@@ -252,7 +252,10 @@ static bool explain_structure(const struct yaml_fault *fault, struct error *err)
     if (strstr(fault->problem, "block sequence entries are not allowed") != NULL)
         at(err, fault->line, fault->column, "a list cannot begin on the line of its key like this",
            "put each `- item` on a line of its own, or write [item, item]");
-    else if (found == ']' || found == '}' || found == ',')
+    else if (found == ',')
+        at(err, fault->line, fault->column, "a value cannot begin with a comma",
+           "remove the comma, or put the value in quotes: \"...\"");
+    else if (found == ']' || found == '}')
         at(err, fault->line, fault->column, "there is no opening bracket for this",
            "remove it, or put the value in quotes when it belongs to it");
     else if (!first && ends_in_quote(line, byte))

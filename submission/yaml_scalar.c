@@ -89,7 +89,8 @@ json_t *yaml_scalar_to_json(const struct yaml_node *scalar)
         number = integer(text);
         break;
     case YAML_FLOAT:
-        number = json_real(strtod(text, NULL)); /* NULL for what is not finite */
+        if (strpbrk(text, "nN") == NULL) /* JSON has no .inf and no .nan */
+            number = json_real(strtod(text, NULL));
         break;
     default:
         break;

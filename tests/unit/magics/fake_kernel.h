@@ -18,9 +18,9 @@
 
 struct outlet {
     unsigned refs;
-    struct buf stream;  /* all stream text */
-    struct buf plain;   /* the text/plain of every display and update, a line each */
-    struct buf html;    /* the text/html of the same */
+    struct buf stream; /* all stream text */
+    struct buf plain;  /* the text/plain of every display and update, a line each */
+    struct buf html;   /* the text/html of the same */
     unsigned displays, updates;
 };
 

@@ -20,14 +20,14 @@
 struct submission {
     uv_loop_t loop;
     char home[64];
-    bool refuse;             /* submission_submit() refuses at once */
-    struct submit *pending;  /* a submission that waits for its answer */
-    bool cancelled;          /* it was cancelled */
-    json_t *job;             /* what was submitted */
+    bool refuse;            /* submission_submit() refuses at once */
+    struct submit *pending; /* a submission that waits for its answer */
+    bool cancelled;         /* it was cancelled */
+    json_t *job;            /* what was submitted */
     bool dry_run;
     enum run_state run_state;
     const char *reason;
-    struct watch *watch;     /* the one that is open, or NULL */
+    struct watch *watch; /* the one that is open, or NULL */
     unsigned cancels;
     struct metrics *metrics;
     struct workspace workspace;
@@ -54,7 +54,7 @@ static UNUSED void fake_init(struct submission *fake)
     uv_loop_init(&fake->loop);
     fake->metrics = metrics_new();
     fake->workspace = (struct workspace){
-        .local = true, .home = fake->home, .why = (char *)(uintptr_t)"no config.json was found"};
+        .local = true, .home = fake->home, .why = (char *)(uintptr_t) "no config.json was found"};
 }
 
 static UNUSED void fake_done(struct submission *fake)
@@ -71,24 +71,24 @@ static UNUSED void fake_done(struct submission *fake)
 static UNUSED struct run *fake_run(const struct submission *fake)
 {
     struct run *run = xcalloc(1, sizeof *run);
-    *run = (struct run){
-        .id = xstrdup(FAKE_RUN),
-        .dir = xasprintf("%s/runs/" FAKE_RUN, fake->home),
-        .intent = json_pack("{s:s, s:{s:s, s:i}, s:{s:s}}", "experiment", "exp", "environment",
-                            "name", "env", "version", 2, "compute", "name", "local"),
-        .state = fake->run_state,
-        .reason = xstrdup_or_null(fake->reason),
-        .created_us = 1000000,
-        .started_us = 2000000,
-        .ended_us = run_state_is_final(fake->run_state) ? 5000000 : 0};
+    *run = (struct run){.id = xstrdup(FAKE_RUN),
+                        .dir = xasprintf("%s/runs/" FAKE_RUN, fake->home),
+                        .intent = json_pack("{s:s, s:{s:s, s:i}, s:{s:s}}", "experiment", "exp",
+                                            "environment", "name", "env", "version", 2, "compute",
+                                            "name", "local"),
+                        .state = fake->run_state,
+                        .reason = xstrdup_or_null(fake->reason),
+                        .created_us = 1000000,
+                        .started_us = 2000000,
+                        .ended_us = run_state_is_final(fake->run_state) ? 5000000 : 0};
     return run;
 }
 
 /* What the test does to the run. */
 
 static UNUSED void fake_show(struct submission *fake,
-                      void (*callback)(const struct run_view *view, void *data),
-                      const char *progress)
+                             void (*callback)(const struct run_view *view, void *data),
+                             const char *progress)
 {
     AUTO(run) struct run *run = fake_run(fake);
     struct process_status process = PROCESS_STATUS_INIT;
@@ -116,7 +116,7 @@ static UNUSED void fake_end(struct submission *fake, enum run_state state, const
 }
 
 static UNUSED void fake_answer(struct submission *fake, const struct submit_result *result,
-                        const struct error *err)
+                               const struct error *err)
 {
     struct submit *submit = steal(&fake->pending);
     submit->done(result, err, submit->data);
@@ -203,8 +203,7 @@ struct submit *submission_submit(struct submission *submission, const json_t *jo
     submission->job = json_deep_copy(job);
     submission->dry_run = dry_run;
     submission->pending = xcalloc(1, sizeof *submission->pending);
-    *submission->pending =
-        (struct submit){.submission = submission, .done = done, .data = data};
+    *submission->pending = (struct submit){.submission = submission, .done = done, .data = data};
     return submission->pending;
 }
 
@@ -221,10 +220,8 @@ struct watch *submission_watch(struct submission *submission, const char *run_id
     assert_string_equal(run_id, FAKE_RUN);
     assert_null(submission->watch);
     submission->watch = xcalloc(1, sizeof *submission->watch);
-    *submission->watch = (struct watch){.submission = submission,
-                                        .callbacks = *callbacks,
-                                        .data = data,
-                                        .offset = log_offset};
+    *submission->watch = (struct watch){
+        .submission = submission, .callbacks = *callbacks, .data = data, .offset = log_offset};
     return submission->watch;
 }
 
@@ -275,8 +272,7 @@ void submission_metrics(struct submission *submission, const char *id, metrics_d
     done(submission->metrics, NULL, data);
 }
 
-void submission_names(struct submission *submission, enum spec_kind kind,
-                      struct strlist *ret_names)
+void submission_names(struct submission *submission, enum spec_kind kind, struct strlist *ret_names)
 {
     (void)submission;
     strlist_add(ret_names, kind == SPEC_JOB           ? FAKE_RUN

@@ -13,7 +13,7 @@ static struct metric metric_of(const double *values, size_t count, struct metric
 {
     for (size_t i = 0; i < count; i++)
         points[i] = (struct metric_point){.step = (double)i, .value = values[i]};
-    return (struct metric){.name = (char *)(uintptr_t)"loss", .points = points, .count = count};
+    return (struct metric){.name = (char *)(uintptr_t) "loss", .points = points, .count = count};
 }
 
 static void draws_sparklines(void **state)
@@ -24,12 +24,8 @@ static void draws_sparklines(void **state)
         size_t count;
         const char *line;
     } cases[] = {
-        {{0, 1, 2, 3, 4}, 5, "▁▂▄▆█"},
-        {{1, NAN, 0}, 3, "█ ▁"},
-        {{7}, 1, "▄"},
-        {{2, 2, 2}, 3, "▄▄▄"},
-        {{NAN, INFINITY}, 2, ""},
-        {{-1.7e308, 1.7e308}, 2, "▁█"},
+        {{0, 1, 2, 3, 4}, 5, "▁▂▄▆█"}, {{1, NAN, 0}, 3, "█ ▁"},  {{7}, 1, "▄"},
+        {{2, 2, 2}, 3, "▄▄▄"},         {{NAN, INFINITY}, 2, ""}, {{-1.7e308, 1.7e308}, 2, "▁█"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct metric_point points[5];
@@ -47,8 +43,7 @@ static void thins_many_points_and_keeps_extremes(void **state)
     struct metric_point *points = xcalloc(COUNT, sizeof *points);
     for (size_t i = 0; i < COUNT; i++)
         points[i] = (struct metric_point){.step = (double)i, .value = i == 31234 ? 99 : 1};
-    struct metric metric = {
-        .name = (char *)(uintptr_t)"loss", .points = points, .count = COUNT};
+    struct metric metric = {.name = (char *)(uintptr_t) "loss", .points = points, .count = COUNT};
     AUTO_BUF struct buf text = BUF_INIT;
     AUTO_BUF struct buf svg = BUF_INIT;
     chart_sparkline(&text, &metric, 40);
@@ -64,7 +59,7 @@ static void draws_svg_for_both_themes(void **state)
     (void)state;
     struct metric_point points[4];
     struct metric metric = metric_of((const double[]){3, NAN, 1, 2}, 4, points);
-    metric.name = (char *)(uintptr_t)"<script>";
+    metric.name = (char *)(uintptr_t) "<script>";
     AUTO_BUF struct buf svg = BUF_INIT;
     chart_svg(&svg, &metric);
     assert_null(strstr(svg.data, "<script>"));

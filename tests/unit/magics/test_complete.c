@@ -188,10 +188,8 @@ static void explains_what_is_under_the_cursor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT(knows_what_the_cursor_is_at),
-        UNIT(survives_any_cursor_in_broken_text),
-        UNIT(offers_what_may_stand_there),
-        UNIT(answers_a_question),
+        UNIT(knows_what_the_cursor_is_at),       UNIT(survives_any_cursor_in_broken_text),
+        UNIT(offers_what_may_stand_there),       UNIT(answers_a_question),
         UNIT(explains_what_is_under_the_cursor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

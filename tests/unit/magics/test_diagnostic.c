@@ -15,8 +15,8 @@ static void writes_the_whole_story(void **state)
         const char *text;
     } cases[] = {
         {{.code = ERROR_INVALID,
-          .text = (char *)(uintptr_t)"unknown key 'imgae'",
-          .hint = (char *)(uintptr_t)"did you mean image?",
+          .text = (char *)(uintptr_t) "unknown key 'imgae'",
+          .hint = (char *)(uintptr_t) "did you mean image?",
           .line = 2,
           .column = 3},
          NULL,
@@ -26,35 +26,35 @@ static void writes_the_whole_story(void **state)
          "      imgae: y\n"
          "      ^\n"
          "→ did you mean image?"},
-        {{.code = ERROR_NOT_FOUND, .text = (char *)(uintptr_t)"no such run"},
+        {{.code = ERROR_NOT_FOUND, .text = (char *)(uintptr_t) "no such run"},
          NULL,
          "%status x",
          "NotFoundError: no such run"},
         {{.code = ERROR_IO,
-          .text = (char *)(uintptr_t)"reading: no",
-          .file = (char *)(uintptr_t)"a.yml",
+          .text = (char *)(uintptr_t) "reading: no",
+          .file = (char *)(uintptr_t) "a.yml",
           .line = 1},
          NULL,
          "key: 1\n",
          "IOError: reading: no\n"
          "  in a.yml, line 1:\n"
          "    key: 1"},
-        {{.code = ERROR_CANCELLED, .text = (char *)(uintptr_t)"stopped"},
+        {{.code = ERROR_CANCELLED, .text = (char *)(uintptr_t) "stopped"},
          NULL,
          NULL,
          "KeyboardInterrupt: stopped"},
-        {{.code = ERROR_FAILED, .text = (char *)(uintptr_t)"run a failed"},
+        {{.code = ERROR_FAILED, .text = (char *)(uintptr_t) "run a failed"},
          "RunFailedError",
          "%wait",
          "RunFailedError: run a failed"},
-        {{.code = ERROR_INVALID, .text = (char *)(uintptr_t)"bad", .line = 1, .column = 4},
+        {{.code = ERROR_INVALID, .text = (char *)(uintptr_t) "bad", .line = 1, .column = 4},
          NULL,
          "\t\xc3\xa9:\xf0\x9f\x98\x80",
          "InvalidError: bad\n"
          "  line 1, column 4:\n"
          "     \xc3\xa9:\xf0\x9f\x98\x80\n"
          "       ^"},
-        {{.code = ERROR_INVALID, .text = (char *)(uintptr_t)"gone", .line = 99, .column = 4},
+        {{.code = ERROR_INVALID, .text = (char *)(uintptr_t) "gone", .line = 99, .column = 4},
          NULL,
          "one line",
          "InvalidError: gone\n"
@@ -74,7 +74,7 @@ static void cuts_long_lines_around_the_caret(void **state)
     for (int i = 0; i < 1000; i++)
         buf_puts(&source, i == 500 ? "X" : "\xc3\xa9");
     struct error err = {
-        .code = ERROR_INVALID, .text = (char *)(uintptr_t)"x", .line = 1, .column = 501};
+        .code = ERROR_INVALID, .text = (char *)(uintptr_t) "x", .line = 1, .column = 501};
     AUTO_FREE char *text = diagnostic_text(&err, NULL, source.data, false);
     const char *line = strchr(strchr(text, '\n') + 1, '\n') + 1;
     const char *caret = strchr(line, '\n') + 1;
@@ -89,9 +89,9 @@ static void escapes_in_html(void **state)
 {
     (void)state;
     struct error err = {.code = ERROR_INVALID,
-                        .text = (char *)(uintptr_t)"<script>alert(1)</script>",
-                        .hint = (char *)(uintptr_t)"<b>",
-                        .file = (char *)(uintptr_t)"<i>",
+                        .text = (char *)(uintptr_t) "<script>alert(1)</script>",
+                        .hint = (char *)(uintptr_t) "<b>",
+                        .file = (char *)(uintptr_t) "<i>",
                         .line = 1,
                         .column = 1};
     AUTO_JSON json_t *bundle = diagnostic_bundle(&err, "<img src=x onerror=y>");
@@ -106,8 +106,8 @@ static void ends_a_cell_for_a_person_and_for_batch(void **state)
 {
     (void)state;
     struct error err = {.code = ERROR_INVALID,
-                        .text = (char *)(uintptr_t)"first line\nsecond",
-                        .hint = (char *)(uintptr_t)"do this"};
+                        .text = (char *)(uintptr_t) "first line\nsecond",
+                        .hint = (char *)(uintptr_t) "do this"};
     struct cell person = {.code = "%x", .allow_stdin = true};
     diagnostic_finish(&person, &err, person.code, NULL);
     assert_string_equal(person.ename, "InvalidError");
@@ -127,11 +127,10 @@ static void shows_notes_small(void **state)
 {
     (void)state;
     struct note items[] = {
-        {.level = NOTE_WARNING, .text = (char *)(uintptr_t)"<old> key", .line = 3},
-        {.level = NOTE_INFO, .text = (char *)(uintptr_t)"fine"},
+        {.level = NOTE_WARNING, .text = (char *)(uintptr_t) "<old> key", .line = 3},
+        {.level = NOTE_INFO, .text = (char *)(uintptr_t) "fine"},
     };
-    AUTO_JSON json_t *bundle =
-        diagnostic_notes(&(struct notes){.items = items, .count = 2});
+    AUTO_JSON json_t *bundle = diagnostic_notes(&(struct notes){.items = items, .count = 2});
     assert_string_equal(json_get_string(bundle, "text/plain", ""),
                         "Warning: line 3: <old> key\nNote: fine");
     assert_null(strstr(json_get_string(bundle, "text/html", ""), "<old>"));
@@ -141,10 +140,8 @@ static void shows_notes_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT(writes_the_whole_story),
-        UNIT(cuts_long_lines_around_the_caret),
-        UNIT(escapes_in_html),
-        UNIT(ends_a_cell_for_a_person_and_for_batch),
+        UNIT(writes_the_whole_story), UNIT(cuts_long_lines_around_the_caret),
+        UNIT(escapes_in_html),        UNIT(ends_a_cell_for_a_person_and_for_batch),
         UNIT(shows_notes_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

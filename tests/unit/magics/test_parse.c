@@ -119,10 +119,14 @@ static void finds_the_first_magic(void **state)
         const char *magic; /* NULL: none */
         bool help;
     } cases[] = {
-        {"%runs --live", "%runs", false}, {"# c\n\n%%submit x", "%%submit", false},
-        {"%%submit?", "%%submit", true},  {"?%runs", "%runs", true},
-        {"x = %runs", NULL, false},       {"%a,b", NULL, false},
-        {"", NULL, false},                {"# only %runs", NULL, false},
+        {"%runs --live", "%runs", false},
+        {"# c\n\n%%submit x", "%%submit", false},
+        {"%%submit?", "%%submit", true},
+        {"?%runs", "%runs", true},
+        {"x = %runs", NULL, false},
+        {"%a,b", NULL, false},
+        {"", NULL, false},
+        {"# only %runs", NULL, false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct parse_first first = {.magic = NULL};

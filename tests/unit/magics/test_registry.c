@@ -46,8 +46,7 @@ static void every_example_is_accepted(void **state)
         assert_true(registry_claims(registry_magics[i]->example));
         assert_int_equal(parse_cell(registry_magics[i]->example, &parse, NULL), 0);
         assert_ptr_equal(registry_resolve(&parse->calls[0], NULL), registry_magics[i]);
-        assert_int_equal(arguments_bind(registry_magics[i], &parse->calls[0], &arguments, NULL),
-                         0);
+        assert_int_equal(arguments_bind(registry_magics[i], &parse->calls[0], &arguments, NULL), 0);
     }
 }
 
@@ -58,16 +57,36 @@ static void claims_its_own_and_slips_of_them(void **state)
         const char *code;
         bool ours;
     } cases[] = {
-        {"%%submit x", true},        {"%%submitt x", true},   {"%%sumbit x", true},
-        {"%statuss", true},          {"%enviroments", true},  {"%runs", true},
-        {"# c\n\n%runs", true},      {"%%runs", true},        {"%submit x", true},
-        {"%runs?", true},            {"?%%submit", true},     {"%run x.py", false},
-        {"%env", false},             {"%%time\nx", false},    {"%%writefile a", false},
-        {"%%bash\nls", false},       {"%matplotlib", false},  {"%who", false},
-        {"%lsmagic", false},         {"%store x", false},     {"%%script sh", false},
-        {"x = 3\n%runs", false},     {"", false},             {"print('%runs')", false},
-        {"%%rust\nfn", false},       {"%%sql\nselect", false}, {"%load_ext a", false},
-        {"%%capture out", false},    {"%cat a", false},       {"%conda install x", false},
+        {"%%submit x", true},
+        {"%%submitt x", true},
+        {"%%sumbit x", true},
+        {"%statuss", true},
+        {"%enviroments", true},
+        {"%runs", true},
+        {"# c\n\n%runs", true},
+        {"%%runs", true},
+        {"%submit x", true},
+        {"%runs?", true},
+        {"?%%submit", true},
+        {"%run x.py", false},
+        {"%env", false},
+        {"%%time\nx", false},
+        {"%%writefile a", false},
+        {"%%bash\nls", false},
+        {"%matplotlib", false},
+        {"%who", false},
+        {"%lsmagic", false},
+        {"%store x", false},
+        {"%%script sh", false},
+        {"x = 3\n%runs", false},
+        {"", false},
+        {"print('%runs')", false},
+        {"%%rust\nfn", false},
+        {"%%sql\nselect", false},
+        {"%load_ext a", false},
+        {"%%capture out", false},
+        {"%cat a", false},
+        {"%conda install x", false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         assert_int_equal(registry_claims(cases[i].code), cases[i].ours);
@@ -138,8 +157,13 @@ static void reads_numbers(void **state)
         const char *code;
         long number; /* 0: refused */
     } cases[] = {
-        {"%runs", 20}, {"%runs -n 7", 7}, {"%runs -n 0", 0}, {"%runs -n x", 0},
-        {"%runs -n 99999999999999999999", 0}, {"%runs -n 7x", 0}, {"%runs -n -3", 0},
+        {"%runs", 20},
+        {"%runs -n 7", 7},
+        {"%runs -n 0", 0},
+        {"%runs -n x", 0},
+        {"%runs -n 99999999999999999999", 0},
+        {"%runs -n 7x", 0},
+        {"%runs -n -3", 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         AUTO_ERROR struct error err = ERROR_INIT;

@@ -119,7 +119,7 @@ static void shows_everything_below_the_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT(keeps_utf8_whole_across_pieces), UNIT(collapses_progress_bars),
+        UNIT(keeps_utf8_whole_across_pieces),     UNIT(collapses_progress_bars),
         UNIT(bounds_what_goes_into_the_notebook), UNIT(bounds_one_huge_piece),
         UNIT(shows_everything_below_the_limit),
     };

@@ -21,8 +21,8 @@
 #define FILES 110
 #define ROUNDS 60
 #define FIXED_SEED 20261123u
-#define GIT                                                                              \
-    "GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null HOME=/nonexistent; "     \
+#define GIT                                                                 \
+    "GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null HOME=/nonexistent; " \
     "export GIT_CONFIG_NOSYSTEM GIT_CONFIG_GLOBAL HOME; unset GIT_DIR GIT_WORK_TREE; git "
 
 struct world {
@@ -50,14 +50,69 @@ static const char *const name_parts[] = {
 };
 
 static const char *const pattern_parts[] = {
-    "*",       "**",        "?",        "[a-c]",     "[!a]",  "[^a-b]", "[]a]",   "[!]a]",
-    "[a-]",    "[-a]",      "[[:alpha:]]", "[[:digit:]b]", "[![:upper:]]", "[[:space:]]",
-    "[[:punct:]]", "[[:nope:]]", "[[:alpha]", "[[:]",   "[",      "]",      "\\",     "\\*",
-    "\\a",     "\\\\",      "\\[",      "/",         "**/",   "/**",    "/**/",   "*/",
-    "/*",      "\\/",       "***",      "[\\]a]",    "[a\\-c]", "[c-a]", "[\xc3]", "[\x80-\xff]",
-    "[/]",     "[a/b]",     "[!/]",     "a**",       "**b",   "*a*",    "*.",     "[[:cntrl:]]",
-    "[[:print:]]", "[[:graph:]]", "[[:alnum:]-z]", "[[:xdigit:][:blank:]]", "[a-[:alpha:]]", "\xff",
-    "[[:lower:]", "[b-\\c]", "[\\", "[a-", "[[::]]", "[--a]", "[*-?]", "\\!", "\\#", " ", "\\ ",
+    "*",
+    "**",
+    "?",
+    "[a-c]",
+    "[!a]",
+    "[^a-b]",
+    "[]a]",
+    "[!]a]",
+    "[a-]",
+    "[-a]",
+    "[[:alpha:]]",
+    "[[:digit:]b]",
+    "[![:upper:]]",
+    "[[:space:]]",
+    "[[:punct:]]",
+    "[[:nope:]]",
+    "[[:alpha]",
+    "[[:]",
+    "[",
+    "]",
+    "\\",
+    "\\*",
+    "\\a",
+    "\\\\",
+    "\\[",
+    "/",
+    "**/",
+    "/**",
+    "/**/",
+    "*/",
+    "/*",
+    "\\/",
+    "***",
+    "[\\]a]",
+    "[a\\-c]",
+    "[c-a]",
+    "[\xc3]",
+    "[\x80-\xff]",
+    "[/]",
+    "[a/b]",
+    "[!/]",
+    "a**",
+    "**b",
+    "*a*",
+    "*.",
+    "[[:cntrl:]]",
+    "[[:print:]]",
+    "[[:graph:]]",
+    "[[:alnum:]-z]",
+    "[[:xdigit:][:blank:]]",
+    "[a-[:alpha:]]",
+    "\xff",
+    "[[:lower:]",
+    "[b-\\c]",
+    "[\\",
+    "[a-",
+    "[[::]]",
+    "[--a]",
+    "[*-?]",
+    "\\!",
+    "\\#",
+    " ",
+    "\\ ",
 };
 
 static char *random_name(struct world *world)

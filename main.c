@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The program: reads the command line and wires the parts together. It decides nothing. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "kernel/server.h"
+#include "kernelspec/install.h"
+#include "magics/magics.h"
+
+#define EXIT_USAGE 2
+#define EXIT_PORTS 3 /* the connection file's ports are taken: another try with others may work */
+
+static const char usage[] =
+    "skiff, a Jupyter kernel that trains a script anywhere from three notebook cells\n"
+    "\n"
+    "  skiff kernel -f FILE      run as a kernel (Jupyter does this)\n"
+    "  skiff install [--user | --sys-prefix | --prefix P] [--name N] [--display-name D]\n"
+    "                            install the kernelspec where Jupyter looks for it\n"
+    "  skiff reindex             rebuild the index of $SKIFF_HOME from its directories\n"
+    "  skiff version\n"
+    "  skiff help\n";
+
+static int report(const struct error *err, int status)
+{
+    AUTO_FREE char *text = error_format(err);
+    fprintf(stderr, "skiff: %s\n", text);
+    return status;
+}
+
+/* --- kernel ------------------------------------------------------------------------------------------ */
+
+struct program {
+    struct magics *magics;
+    struct submission *submission;
+    struct server *server;
+};
+
+static void on_stopping(bool restart, void *data)
+{
+    struct program *program = data;
+    (void)restart;
+    magics_free(program->magics);
+    submission_close(program->submission);
+    server_close(program->server);
+}
+
+/* Our parent, when Jupyter is it: a kernel must not outlive the server that started it. */
+static pid_t parent_pid(void)
+{
+    const char *given = getenv("JPY_PARENT_PID");
+    pid_t parent = getppid();
+    return given != NULL && parent > 1 && atol(given) == parent ? parent : 0;
+}
+
+static int serve(const struct connection *connection, uv_loop_t *loop)
+{
+    AUTO_ERROR struct error err = ERROR_INIT;
+    struct program program = {0};
+    struct submission_options options = {.loop = loop};
+    program.submission = submission_new(&options);
+    program.magics = magics_new(loop, program.submission);
+    AUTO_FREE char *history = file_join(submission_home(program.submission), "history.db");
+    const struct interpreter_slot interpreters[] = {{&magics_interpreter, program.magics},
+                                                    {&plain_interpreter, program.magics}};
+    struct server_options server = {.connection = connection,
+                                    .interpreters = interpreters,
+                                    .interpreter_count = ARRAY_SIZE(interpreters),
+                                    .implementation = "skiff",
+                                    .version = SKIFF_VERSION,
+                                    .banner = "Skiff " SKIFF_VERSION ": %skiff lists its magics",
+                                    .history_path = history,
+                                    .parent_pid = parent_pid(),
+                                    .stopping = on_stopping,
+                                    .data = &program};
+    int result = server_open(loop, &server, &program.server, &err);
+    if (result != 0)
+        on_stopping(false, &program);
+    uv_run(loop, UV_RUN_DEFAULT);
+    return result == 0 ? EXIT_SUCCESS : report(&err, err.code == ERROR_BUSY ? EXIT_PORTS : 1);
+}
+
+static int run_kernel(int argc, char **argv)
+{
+    AUTO_ERROR struct error err = ERROR_INIT;
+    AUTO(connection) struct connection *connection = NULL;
+    uv_loop_t loop;
+    if (argc != 3 || strcmp(argv[1], "-f") != 0) {
+        fputs("skiff: usage: skiff kernel -f FILE\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (connection_read(argv[2], &connection, &err) != 0)
+        return report(&err, 1);
+    signal(SIGPIPE, SIG_IGN);
+    uv_loop_init(&loop);
+    int status = serve(connection, &loop);
+    uv_loop_close(&loop);
+    return status;
+}
+
+/* --- install, reindex ---------------------------------------------------------------------------------- */
+
+static int run_install(int argc, char **argv)
+{
+    static const struct option options[] = {{"user", no_argument, NULL, 'u'},
+                                            {"sys-prefix", no_argument, NULL, 's'},
+                                            {"prefix", required_argument, NULL, 'p'},
+                                            {"name", required_argument, NULL, 'n'},
+                                            {"display-name", required_argument, NULL, 'd'},
+                                            {NULL, 0, NULL, 0}};
+    AUTO_ERROR struct error err = ERROR_INIT;
+    AUTO_FREE char *path = NULL;
+    struct install_options install = {.where = INSTALL_USER};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'u':
+            install.where = INSTALL_USER;
+            break;
+        case 's':
+            install.where = INSTALL_SYS_PREFIX;
+            break;
+        case 'p':
+            install.where = INSTALL_PREFIX;
+            install.prefix = optarg;
+            break;
+        case 'n':
+            install.name = optarg;
+            break;
+        case 'd':
+            install.display_name = optarg;
+            break;
+        default:
+            return EXIT_USAGE;
+        }
+    }
+    if (install_kernelspec(&install, &path, &err) != 0)
+        return report(&err, 1);
+    printf("Installed the kernel in %s\nChoose it as \"%s\" in Jupyter, or: jupyter console "
+           "--kernel %s\n",
+           path, install.display_name ? install.display_name : "Skiff", file_base_name(path));
+    return EXIT_SUCCESS;
+}
+
+static int run_reindex(int argc, char **argv)
+{
+    AUTO_ERROR struct error err = ERROR_INIT;
+    AUTO_NOTES struct notes notes = NOTES_INIT;
+    AUTO_FREE char *home = file_skiff_home();
+    struct store *store = NULL;
+    size_t runs = 0;
+    (void)argc;
+    (void)argv;
+    int result = store_open(home, &store, &notes, &err);
+    if (result == 0)
+        result = store_reindex(store, &runs, &notes, &err);
+    for (size_t i = 0; i < notes.count; i++)
+        fprintf(stderr, "skiff: %s\n", notes.items[i].text);
+    store_close(store);
+    if (result != 0)
+        return report(&err, 1);
+    printf("%zu run%s in %s\n", runs, runs == 1 ? "" : "s", home);
+    return EXIT_SUCCESS;
+}
+
+static int show(const char *text)
+{
+    return fputs(text, stdout) < 0 ? 1 : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    const char *command = argc > 1 ? argv[1] : "help";
+    log_set_level_name(getenv("SKIFF_LOG"));
+    if (strcmp(command, "kernel") == 0)
+        return run_kernel(argc - 1, argv + 1);
+    if (strcmp(command, "install") == 0)
+        return run_install(argc - 1, argv + 1);
+    if (strcmp(command, "reindex") == 0)
+        return run_reindex(argc - 1, argv + 1);
+    if (strcmp(command, "version") == 0)
+        return show("skiff " SKIFF_VERSION "\n");
+    if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0)
+        return show(usage);
+    fprintf(stderr, "skiff: there is no command \"%s\"\n\n%s", command, usage);
+    return EXIT_USAGE;
+}

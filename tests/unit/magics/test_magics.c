@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+
+#include "magics/magics.h"
+
+#include "tests/unit.h"
+/* keep apart */
+#include "magics/stream.h"
+#include "tests/unit/magics/fake_kernel.h"
+#include "tests/unit/magics/fake_submission.h"
+
+#define SUBMIT "%%submit exp\ncode: .\nscript: train.py\n"
+
+struct fixture {
+    struct submission core;
+    struct magics *magics;
+    struct cell cell;
+};
+
+/* Lets timers fire and handles close until nothing is left to do. */
+static void settle(struct fixture *f)
+{
+    uv_run(&f->core.loop, UV_RUN_DEFAULT);
+}
+
+static void begin(struct fixture *f, const char *code, bool person)
+{
+    settle(f);
+    fake_cell_done(&f->cell);
+    f->cell = (struct cell){.code = code, .allow_stdin = person};
+    assert_true(magics_interpreter.claims(f->magics, code));
+    magics_interpreter.execute(f->magics, &f->cell);
+}
+
+static void set_up(struct fixture *f)
+{
+    *f = (struct fixture){.magics = NULL};
+    fake_init(&f->core);
+    AUTO_FREE char *script = file_join(f->core.home, "train.py");
+    AUTO_FREE char *dir = file_join(f->core.home, "runs/" FAKE_RUN);
+    AUTO_FREE char *events = file_join(dir, "events.jsonl");
+    static const char event[] = "{\"time\":\"2026-11-23T00:39:00.000000Z\",\"state\":\"Running\","
+                                "\"reason\":\"a node was free\"}\n";
+    assert_int_equal(file_write(script, "", 0, 0600, NULL), 0);
+    assert_int_equal(file_make_dirs(dir, NULL), 0);
+    assert_int_equal(file_write(events, event, sizeof event - 1, 0600, NULL), 0);
+    f->magics = magics_new(&f->core.loop, &f->core);
+}
+
+static void tear_down(struct fixture *f)
+{
+    magics_free(f->magics);
+    fake_done(&f->core);
+    assert_int_equal(f->cell.outlet.refs, 0);
+    fake_cell_done(&f->cell);
+}
+
+static void assert_shows(const struct buf *where, const char *part)
+{
+    if (where->data == NULL || strstr(where->data, part) == NULL)
+        fail_msg("'%s' is not in: %s", part, where->data ? where->data : "(nothing)");
+}
+
+static void runs_line_magics_one_after_another(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%workspace\n# then\n%runs\n%metrics\n%status\n%outputs\n%computes local\n", true);
+    assert_true(f.cell.done);
+    assert_null(f.cell.ename);
+    assert_int_equal(f.cell.outlet.displays, 6);
+    assert_shows(&f.cell.outlet.plain, "no config.json was found");
+    assert_shows(&f.cell.outlet.plain, FAKE_RUN);
+    assert_shows(&f.cell.outlet.plain, "a node was free");
+    assert_shows(&f.cell.outlet.plain, "currentNodeCount");
+    tear_down(&f);
+}
+
+static void checks_the_whole_cell_before_it_begins(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%cancel calm\n%runs --lvie\n", false);
+    assert_string_equal(f.cell.ename, "InvalidError");
+    assert_non_null(strstr(f.cell.traceback, "line 2, column 7"));
+    assert_non_null(strstr(f.cell.traceback, "did you mean --live"));
+    assert_int_equal(f.core.cancels, 0);
+    tear_down(&f);
+}
+
+static void the_first_failure_ends_the_cell(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%status nope\n%cancel calm\n", false);
+    assert_string_equal(f.cell.ename, "NotFoundError");
+    assert_non_null(strstr(f.cell.traceback, "line 1, column 9"));
+    assert_int_equal(f.core.cancels, 0);
+    tear_down(&f);
+}
+
+static void shows_help_and_the_overview(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%%submit?\n?%runs\n%cancel --help\n%skiff\n", true);
+    assert_null(f.cell.ename);
+    assert_shows(&f.cell.outlet.plain, "%%submit EXPERIMENT");
+    assert_shows(&f.cell.outlet.plain, "--experiment NAME");
+    assert_shows(&f.cell.outlet.plain, "%cancel RUN");
+    assert_shows(&f.cell.outlet.plain, "%%environment NAME");
+    assert_int_equal(f.core.cancels, 0);
+    tear_down(&f);
+}
+
+static void defines_environments_and_computes(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%%environment env\nimage: python:3.11\n", true);
+    assert_null(f.cell.ename);
+    assert_shows(&f.cell.outlet.plain, "Environment env, version 3 (registered)");
+    begin(&f, "%%environment env --dry-run\nimage: python:3.11\n", true);
+    assert_shows(&f.cell.outlet.plain, "dry run: would be registered");
+    begin(&f, "%%compute gpu --dry-run\nvm_size: STANDARD_NC6\n", true);
+    assert_null(f.cell.ename);
+    assert_shows(&f.cell.outlet.plain, "dry run: would be created");
+    begin(&f, "%%compute gpu\nvm_size: STANDARD_NC6\n", true);
+    assert_shows(&f.cell.outlet.plain, "Steady");
+    tear_down(&f);
+}
+
+static void takes_a_definition_from_a_file(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    AUTO_FREE char *good = file_join(f.core.home, "good.yml");
+    AUTO_FREE char *bad = file_join(f.core.home, "bad.yml");
+    assert_int_equal(file_write(good, "image: a:1\n", 11, 0600, NULL), 0);
+    assert_int_equal(file_write(bad, "# c\nimgae: a:1\n", 15, 0600, NULL), 0);
+    begin(&f, "%%environment env --file good.yml", false);
+    assert_null(f.cell.ename);
+    begin(&f, "%%environment env --file bad.yml", false);
+    assert_string_equal(f.cell.ename, "InvalidError");
+    assert_non_null(strstr(f.cell.traceback, "bad.yml"));
+    assert_non_null(strstr(f.cell.traceback, "    imgae: a:1"));
+    begin(&f, "%%environment env --file none.yml", false);
+    assert_string_equal(f.cell.ename, "NotFoundError");
+    begin(&f, "%%environment env --file good.yml\nimage: b\n", false);
+    assert_non_null(strstr(f.cell.traceback, "both --file and a text"));
+    tear_down(&f);
+}
+
+static void submits_and_goes_on_showing_after_the_cell(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, SUBMIT, true);
+    assert_false(f.cell.done);
+    fake_accept(&f.core);
+    assert_true(f.cell.done);
+    assert_null(f.cell.ename);
+    assert_shows(&f.cell.outlet.plain, FAKE_RUN " · exp · local · env:2: running");
+    fake_change(&f.core, RUN_RUNNING, "copying");
+    fake_output(&f.core, "hello\n");
+    assert_shows(&f.cell.outlet.plain, "(copying)");
+    settle(&f);
+    assert_shows(&f.cell.outlet.stream, "hello\n");
+    fake_end(&f.core, RUN_COMPLETED, NULL);
+    settle(&f);
+    assert_shows(&f.cell.outlet.plain, "completed");
+    assert_shows(&f.cell.outlet.plain, "look further");
+    tear_down(&f);
+}
+
+static void waits_in_batch_and_ends_with_the_run(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, SUBMIT, false);
+    fake_accept(&f.core);
+    assert_false(f.cell.done);
+    fake_output(&f.core, "hello\n");
+    fake_end(&f.core, RUN_COMPLETED, NULL);
+    assert_true(f.cell.done);
+    assert_null(f.cell.ename);
+    assert_string_equal(f.cell.outlet.stream.data, "hello\n");
+    tear_down(&f);
+}
+
+static void fails_the_waiting_cell_with_the_run(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    AUTO_FREE char *logs = xasprintf("%s/runs/" FAKE_RUN "/user_logs", f.core.home);
+    AUTO_FREE char *log = file_join(logs, "std_log.txt");
+    assert_int_equal(file_make_dirs(logs, NULL), 0);
+    assert_int_equal(file_write(log, "ValueError: x\n", 14, 0600, NULL), 0);
+    begin(&f, SUBMIT, false);
+    fake_accept(&f.core);
+    fake_end(&f.core, RUN_FAILED, "exited with status 3");
+    assert_string_equal(f.cell.ename, "RunFailedError");
+    assert_string_equal(f.cell.evalue, "run " FAKE_RUN " failed: exited with status 3");
+    assert_non_null(strstr(f.cell.traceback, "ValueError: x"));
+    assert_non_null(strstr(f.cell.traceback, "%logs " FAKE_RUN));
+    assert_shows(&f.cell.outlet.plain, "look further"); /* the summary is there all the same */
+    begin(&f, "%wait", true);
+    fake_end(&f.core, RUN_CANCELED, NULL);
+    assert_string_equal(f.cell.ename, "RunCanceledError");
+    tear_down(&f);
+}
+
+static void an_interrupt_detaches_and_attach_continues(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, SUBMIT, false);
+    fake_accept(&f.core);
+    fake_output(&f.core, "one\n");
+    magics_interpreter.interrupt(f.magics, &f.cell);
+    assert_true(f.cell.done);
+    assert_string_equal(f.cell.ename, "KeyboardInterrupt");
+    assert_non_null(strstr(f.cell.traceback, "%cancel " FAKE_RUN));
+    assert_non_null(strstr(f.cell.traceback, "%attach " FAKE_RUN));
+    assert_int_equal(f.core.cancels, 0);
+    assert_null(f.core.watch);
+    settle(&f);
+    begin(&f, "%attach calm", false);
+    assert_int_equal(f.core.watch->offset, 4); /* the first byte not shown */
+    fake_output(&f.core, "two\n");
+    fake_end(&f.core, RUN_COMPLETED, NULL);
+    assert_string_equal(f.cell.outlet.stream.data, "two\n");
+    tear_down(&f);
+}
+
+static void an_interrupt_before_acceptance_submits_nothing(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct error err = ERROR_INIT;
+    set_up(&f);
+    begin(&f, SUBMIT, false);
+    magics_interpreter.interrupt(f.magics, &f.cell);
+    magics_interpreter.interrupt(f.magics, &f.cell); /* impatience is harmless */
+    assert_true(f.core.cancelled);
+    assert_false(f.cell.done);
+    error_set(&err, ERROR_CANCELLED, "stopped before anything was submitted");
+    fake_answer(&f.core, NULL, &err);
+    error_clear(&err);
+    assert_string_equal(f.cell.ename, "KeyboardInterrupt");
+    tear_down(&f);
+}
+
+static void refusals_name_the_reason(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    f.core.refuse = true;
+    begin(&f, SUBMIT, true);
+    assert_string_equal(f.cell.ename, "NotFoundError");
+    assert_shows(&f.cell.outlet.html, "there is no environment &#39;nope&#39;");
+    f.core.refuse = false;
+    begin(&f, "%%submit exp --wait --no-wait\nscript: a.py\n", true);
+    assert_shows(&f.cell.outlet.plain, "exclude each other");
+    tear_down(&f);
+}
+
+static void bounds_the_messages_of_a_burst(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, SUBMIT, true);
+    fake_accept(&f.core);
+    for (int i = 0; i < 100000; i++)
+        fake_output(&f.core, "a line of output of a loud script\n");
+    fake_end(&f.core, RUN_COMPLETED, NULL);
+    settle(&f);
+    assert_true(f.cell.outlet.stream.size < STREAM_BYTES_MAX + STREAM_TAIL_MAX + 1000);
+    assert_true(f.cell.outlet.updates < 1000);
+    assert_shows(&f.cell.outlet.stream, "the whole output is in");
+    tear_down(&f);
+}
+
+static void secrets_are_asked_for_and_never_shown(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%secret token", false);
+    assert_string_equal(f.cell.ename, "UnsupportedError");
+    assert_non_null(strstr(f.cell.traceback, "env:NAME or file:PATH"));
+    begin(&f, "%secret token", true);
+    assert_non_null(strstr(f.cell.prompt, "token"));
+    f.cell.answered(&f.cell, "canary-value", f.cell.answer_data);
+    assert_true(f.cell.done);
+    assert_null(f.cell.ename);
+    assert_null(strstr(f.cell.outlet.stream.data, "canary"));
+    begin(&f, "%secret --list", true);
+    assert_string_equal(f.cell.outlet.stream.data, "secret:token\n");
+    begin(&f, "%secret token", true);
+    magics_interpreter.interrupt(f.magics, &f.cell);
+    f.cell.answered(&f.cell, NULL, f.cell.answer_data);
+    assert_string_equal(f.cell.ename, "KeyboardInterrupt");
+    begin(&f, "%secret token --remove", true);
+    assert_null(f.cell.ename);
+    begin(&f, "%secret", true);
+    assert_string_equal(f.cell.ename, "InvalidError");
+    tear_down(&f);
+}
+
+static void prints_logs_bounded(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    AUTO_FREE char *logs = xasprintf("%s/runs/" FAKE_RUN "/user_logs", f.core.home);
+    AUTO_FREE char *log = file_join(logs, "std_log.txt");
+    AUTO_BUF struct buf text = BUF_INIT;
+    assert_int_equal(file_make_dirs(logs, NULL), 0);
+    begin(&f, "%logs", true);
+    assert_shows(&f.cell.outlet.stream, "no output yet");
+    for (int i = 0; i < 100000; i++)
+        buf_printf(&text, "line %06d\n", i);
+    assert_int_equal(file_write(log, text.data, text.size, 0600, NULL), 0);
+    begin(&f, "%logs --tail 2", true);
+    assert_string_equal(f.cell.outlet.stream.data, "line 099998\nline 099999\n");
+    begin(&f, "%logs calm", true);
+    assert_true(f.cell.outlet.stream.size < 300000);
+    assert_shows(&f.cell.outlet.stream, "line 000000\n");
+    assert_shows(&f.cell.outlet.stream, "left out; the whole is in");
+    assert_shows(&f.cell.outlet.stream, "line 099999\n");
+    tear_down(&f);
+}
+
+static void the_kernel_may_go_at_any_time(void **state)
+{
+    (void)state;
+    static const char *const cells[] = {SUBMIT, "%wait", "%secret a", "%runs\n%wait\n%runs"};
+    for (size_t i = 0; i < ARRAY_SIZE(cells); i++) {
+        struct fixture f;
+        struct error err = ERROR_INIT;
+        set_up(&f);
+        begin(&f, cells[i], true);
+        magics_free(f.magics);
+        f.magics = NULL;
+        assert_false(f.cell.done); /* the cell is the server's, which may be gone */
+        error_set(&err, ERROR_CANCELLED, "stopped");
+        if (f.core.pending != NULL)
+            fake_answer(&f.core, NULL, &err);
+        if (f.cell.answered != NULL)
+            f.cell.answered(&f.cell, NULL, f.cell.answer_data);
+        error_clear(&err);
+        tear_down(&f);
+    }
+}
+
+static void plain_cells_get_an_honest_answer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *code, *ename, *traceback;
+    } cases[] = {
+        {"", NULL, NULL},
+        {"\n# only a comment\n", NULL, NULL},
+        {"import os", "NoCompanionError", "no Python"},
+        {"x = 1\n%%environment y\nimage: a\n", "InvalidError", "line 2, column 1"},
+        {"%matplotlib inline", "NoCompanionError", "%skiff lists all"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct cell cell = {.code = cases[i].code};
+        plain_interpreter.execute(NULL, &cell);
+        assert_true(cell.done);
+        assert_int_equal(cell.ename != NULL, cases[i].ename != NULL);
+        if (cell.ename != NULL) {
+            assert_string_equal(cell.ename, cases[i].ename);
+            assert_non_null(strstr(cell.traceback, cases[i].traceback));
+        }
+        fake_cell_done(&cell);
+    }
+    struct question question = {.code = "%%sub", .cursor = 5};
+    plain_interpreter.complete(NULL, &question);
+    assert_string_equal(json_string_value(json_array_get(question.matches, 0)), "%%submit");
+    json_decref(question.matches);
+    json_decref(question.types);
+}
+
+static void tells_when_a_cell_is_complete(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *code, *status;
+    } cases[] = {
+        {"%runs", "complete"},
+        {"%%submit x", "incomplete"},
+        {"%%submit x\na: b", "incomplete"},
+        {"%%submit x\na: b\n", "complete"},
+        {"%%submit?", "complete"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct question question = {.code = cases[i].code};
+        magics_interpreter.is_complete(NULL, &question);
+        assert_string_equal(question.status, cases[i].status);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        UNIT(runs_line_magics_one_after_another),
+        UNIT(checks_the_whole_cell_before_it_begins),
+        UNIT(the_first_failure_ends_the_cell),
+        UNIT(shows_help_and_the_overview),
+        UNIT(defines_environments_and_computes),
+        UNIT(takes_a_definition_from_a_file),
+        UNIT(submits_and_goes_on_showing_after_the_cell),
+        UNIT(waits_in_batch_and_ends_with_the_run),
+        UNIT(fails_the_waiting_cell_with_the_run),
+        UNIT(an_interrupt_detaches_and_attach_continues),
+        UNIT(an_interrupt_before_acceptance_submits_nothing),
+        UNIT(refusals_name_the_reason),
+        UNIT(bounds_the_messages_of_a_burst),
+        UNIT(secrets_are_asked_for_and_never_shown),
+        UNIT(prints_logs_bounded),
+        UNIT(the_kernel_may_go_at_any_time),
+        UNIT(plain_cells_get_an_honest_answer),
+        UNIT(tells_when_a_cell_is_complete),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
