@@ -9,7 +9,8 @@ jupyterdir = $(PREFIX)/share/jupyter/kernels/skiff
 
 comma := ,
 SANITIZE ?=
-CONFIG := $(if $(SANITIZE),$(subst $(comma),-,$(SANITIZE)),default)
+FAILPOINTS ?=
+CONFIG ?= $(if $(SANITIZE),$(subst $(comma),-,$(SANITIZE)),default)
 BUILD ?= build/$(CONFIG)
 VENV ?= build/venv
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -19,7 +20,9 @@ WERROR ?=
 V ?=
 TESTWRAP ?=
 Q := $(if $(V),,@)
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
 
 # --- what each folder is made of, and what it may link with (tests/check-layers proves it) --------
 LAYERS := base protocol kernel submission kernelspec magics
@@ -42,6 +45,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-pr
   -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla \
   -Wformat=2 -Wcast-qual -Wimplicit-fallthrough $(if $(WERROR),-Werror)
 BASIC_CFLAGS := -std=c17 -D_GNU_SOURCE -DSKIFF_VERSION='"$(VERSION)"' -I. -MMD -MP $(WARNINGS) \
+  $(if $(FAILPOINTS),-DSKIFF_FAILPOINTS) \
   -fno-common -fstack-protector-strong \
   $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 BASIC_LDFLAGS := -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE))
@@ -62,9 +66,9 @@ all: build/skiff build/skiff-runner ## build the kernel and the runner (the defa
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
-# `build/skiff` is the default configuration's program, under the name the documents use.
-build/skiff build/skiff-runner: build/%: $(BUILD)/%
-	$(Q)ln -sfn $(patsubst build/%,%,$<) $@
+# The default configuration's programs, under the names the documents use.
+build/skiff build/skiff-runner: build/%: build/default/%
+	$(Q)ln -f $< $@
 
 define layer
 $(call LIB,$(1)): $(call OBJ,$(1))

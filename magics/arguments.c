@@ -25,6 +25,7 @@ static int usage_hint(const struct magic *magic, struct error *err)
     return error_hint(err, "write it as: %s", magic->usage);
 }
 
+/* Names the nearest option, and all: a magic has few enough to list. */
 static int unknown_option(const struct magic *magic, const struct parse_word *word,
                           const char *name, struct error *err)
 {
@@ -81,6 +82,8 @@ static int bind_option(const struct magic *magic, const struct parse_call *words
     return 0;
 }
 
+/* Too many arguments were found while sorting, each at its own place; too few are known only now,
+ * and the place is the magic itself. */
 static int check_count(const struct magic *magic, const struct parse_call *words,
                        const struct arguments *arguments, struct error *err)
 {
@@ -96,6 +99,7 @@ int arguments_bind(const struct magic *magic, const struct parse_call *words,
                    struct arguments *ret_arguments, struct error *err)
 {
     struct arguments arguments = {.count = 0};
+    /* A lone "-" and what follows "--" are arguments, as everywhere. */
     bool options = true;
     for (size_t i = 0; i < words->count;) {
         const struct parse_word *word = &words->words[i];
@@ -150,6 +154,7 @@ int arguments_number(const struct arguments *arguments, const char *option, long
 {
     const struct arguments_option *found = given(arguments, option);
     char *end = NULL;
+    /* The table says that the option takes a value, so one was given when it was found. */
     errno = 0;
     long number = found != NULL ? strtol(found->value, &end, 10) : fallback;
     if (found != NULL && (*end != '\0' || errno != 0 || number < 1 || number > max)) {

@@ -26,6 +26,7 @@ struct series {
     double first_step, last_step;
 };
 
+/* False when no value is finite: there is nothing to draw then. */
 static bool to_columns(const struct metric *metric, size_t width, struct series *series)
 {
     bool any = false;
@@ -107,6 +108,7 @@ static void put_dots(struct buf *html, const struct series *series)
     }
 }
 
+/* Labels are numbers of ours, never text of the script's: nothing to escape. */
 static void put_label(struct buf *html, double x, double y, const char *anchor, double value)
 {
     char number[CHART_NUMBER_SIZE];

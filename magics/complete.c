@@ -16,6 +16,7 @@
 
 #define ENTRIES_READ_MAX 5000 /* of a folder: completion must not be felt */
 
+/* Candidates are compared as they would be written: what the user typed stays as it is. */
 static bool begins(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -27,6 +28,7 @@ static void offer(struct strlist *matches, const char *prefix, const char *text)
         strlist_add(matches, text);
 }
 
+/* "%" alone offers both kinds, "%%" the cell magics: the sigils are part of the word. */
 static void offer_magics(struct strlist *matches, const char *prefix)
 {
     for (size_t i = 0; registry_magics[i] != NULL; i++) {
@@ -58,6 +60,8 @@ static void offer_keys(struct strlist *matches, const struct context *context)
         }
 }
 
+/* Hidden entries are offered once a dot was typed. A folder ends with a slash, so that completion
+ * can go on below it; what cannot be read offers nothing. */
 static void offer_paths(struct strlist *matches, const char *directory, const char *prefix)
 {
     const char *slash = strrchr(prefix, '/');
@@ -84,6 +88,8 @@ static void offer_paths(struct strlist *matches, const char *directory, const ch
     strlist_done(&found);
 }
 
+/* Names from the store. Without one (no workspace yet, a broken index) nothing is known, which is
+ * no error here: completion never disturbs. */
 static void offer_names(struct strlist *matches, struct submission *submission, enum spec_kind kind,
                         const char *prefix)
 {
@@ -118,6 +124,7 @@ static const char *offer_values(struct strlist *matches, const struct context *c
     }
     for (size_t i = 0; key->type == SPEC_SECRET && i < ARRAY_SIZE(references); i++)
         offer(matches, context->prefix, references[i]);
+    /* Two keys of a job name things that were defined in other cells. */
     bool of_job = context->magic->kind == SPEC_JOB && context->path.count == 1;
     if (of_job && strcmp(key->name, "environment") == 0)
         offer_names(matches, submission, SPEC_ENVIRONMENT, context->prefix);

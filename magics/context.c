@@ -5,11 +5,11 @@
  */
 #include "magics/context.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "magics/parse.h"
 #include "magics/registry.h"
 
@@ -18,6 +18,7 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r';
 }
 
+/* The word at the cursor begins at `start`; what follows the cursor is not looked at. */
 static void set_word(struct context *context, enum context_kind kind, const char *code,
                      const char *start, const char *cursor)
 {
@@ -125,6 +126,7 @@ static void put_first(struct strlist *path, char *key)
     }
 }
 
+/* "key: |", "key: >-": what is indented below is text. */
 static bool is_block_scalar(const char *line, const char *end)
 {
     while (end > line && (is_blank(end[-1]) || end[-1] == '-' || end[-1] == '+'))
@@ -301,4 +303,25 @@ const struct spec_key *context_keys(enum spec_kind kind, const struct strlist *p
 {
     const struct spec_key *key = path->count > 0 ? context_key(kind, path) : NULL;
     return path->count == 0 ? spec_keys(kind) : key != NULL ? children_of(kind, key) : NULL;
+}
+
+bool context_value_place(enum spec_kind kind, const char *body, const char *key, int *ret_line,
+                         int *ret_column)
+{
+    int line = 1;
+    for (const char *start = body; start != NULL; line++) {
+        AUTO_FREE char *written = key_of(start, start + strcspn(start, "\n"));
+        struct strlist path = {.items = (char *[]){written, NULL}, .count = written != NULL};
+        const struct spec_key *found = written != NULL ? context_key(kind, &path) : NULL;
+        if (found != NULL && strcmp(found->name, key) == 0) {
+            const char *value = strchr(start, ':') + 1;
+            value += strspn(value, " \t");
+            *ret_line = line;
+            *ret_column = (int)utf8_count(start, (size_t)(value - start)) + 1;
+            return true;
+        }
+        start = strchr(start, '\n');
+        start = start != NULL ? start + 1 : NULL;
+    }
+    return false;
 }

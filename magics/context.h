@@ -6,6 +6,7 @@
  * know. Pure, and content with unfinished text.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/strlist.h"
@@ -38,6 +39,11 @@ void context_done(struct context *context);
 
 /* The key a list of names leads to, canonical or synonym at each step; NULL when there is none. */
 const struct spec_key *context_key(enum spec_kind kind, const struct strlist *path);
+
+/* Where the value of a top-level key (given by its canonical name) stands in a body: line and column
+ * from 1, within the body. False when the key is not there. */
+bool context_value_place(enum spec_kind kind, const char *body, const char *key, int *ret_line,
+                         int *ret_column);
 
 /* The keys that may stand in the map at `path`; NULL when none are known. */
 const struct spec_key *context_keys(enum spec_kind kind, const struct strlist *path);

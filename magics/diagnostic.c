@@ -31,6 +31,7 @@ char *diagnostic_ename(const struct error *err)
     return xasprintf("%s%s", name, whole ? "" : "Error");
 }
 
+/* Front ends show the evalue on one line, papermill and nbconvert in their own message. */
 char *diagnostic_evalue(const struct error *err)
 {
     const char *text = err->text != NULL ? err->text : "unknown error";
@@ -61,6 +62,7 @@ static bool excerpt(const struct error *err, const char *source, struct buf *lin
     return true;
 }
 
+/* Where it is, in words: the excerpt alone does not tell line 3 from line 30. */
 static char *place(const struct error *err)
 {
     if (err->line <= 0)
@@ -93,6 +95,7 @@ char *diagnostic_text(const struct error *err, const char *ename, const char *so
     return buf_steal(&text);
 }
 
+/* The caret has a colour of its own: a middle red is seen on white and on black. */
 static void put_excerpt_html(struct buf *html, const struct error *err, const char *source)
 {
     AUTO_BUF struct buf line = BUF_INIT;
@@ -166,6 +169,8 @@ void diagnostic_finish(struct cell *cell, const struct error *err, const char *s
 {
     AUTO_FREE char *own_ename = diagnostic_ename(err);
     AUTO_FREE char *evalue = diagnostic_evalue(err);
+    /* With a person there the panel says it all and the traceback is one line; in batch the
+     * traceback is all that reaches nbconvert's stderr and the saved page. */
     bool person = cell_allow_stdin(cell);
     ename = ename != NULL ? ename : own_ename;
     if (person)

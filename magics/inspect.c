@@ -53,6 +53,7 @@ static char *synonyms_of(const struct spec_key *key)
     return strlist_join(&names, ", ");
 }
 
+/* One row a key; nested keys are a hover (or a ?) away. */
 static void put_keys(struct buf *html, struct buf *text, const struct spec_key *keys)
 {
     static const char *const titles[] = {"key", "also written", "meaning", NULL};
@@ -92,6 +93,7 @@ json_t *inspect_magic(const struct magic *magic)
     return table_bundle(&html, &text);
 }
 
+/* What a key takes when it has no list of allowed values. */
 static const char *type_text(const struct spec_key *key)
 {
     static const char *const texts[] = {
@@ -179,6 +181,7 @@ static size_t word_end(const char *code, size_t cursor)
     return cursor;
 }
 
+/* The name may be unfinished or not ours: then nothing is known. */
 static json_t *inspect_name(const char *word)
 {
     const struct magic *magic = registry_find(word + strspn(word, "%"));
@@ -206,6 +209,7 @@ json_t *inspect_at(const char *code, size_t cursor)
         return inspect_option(context.magic, context.option->name);
     case CONTEXT_ARGUMENT:
         return inspect_magic(context.magic);
+    /* A key that is being looked at ends at its colon: it is the word, not yet in the path. */
     case CONTEXT_KEY:
         strlist_add(&context.path, context.prefix);
         return inspect_path(&context);

@@ -24,6 +24,8 @@ void magic_call_unref(struct magic_call *call)
     free(call);
 }
 
+/* The one place where calls end. A second end (an answer that comes after an interrupt) is dropped
+ * here, so that every magic need not guard against it. */
 void magic_call_raise(struct magic_call *call, const char *ename, struct error *err)
 {
     if (magic_call_over(call)) {
@@ -126,6 +128,7 @@ json_t *magic_call_definition(struct magic_call *call, struct error *err)
                                  .text = call->body,
                                  .first_line = call->body_line,
                                  .base = submission_directory(call->submission)};
+    /* Both would leave open which of them counts. */
     if (file != NULL && call->body[strspn(call->body, " \t\r\n")] != '\0') {
         error_set(err, ERROR_INVALID, "this cell has both --file and a text of its own");
         error_at(err, call->body_line, 0);

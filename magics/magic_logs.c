@@ -12,8 +12,8 @@
 
 /* A page takes some hundred kB at once; the beginning tells how it was set up, the end what came of
  * it. */
-#define HEAD_MAX (64 * 1024)
-#define TAIL_MAX (192 * 1024)
+#define HEAD_MAX (64 * 1000)
+#define TAIL_MAX (192 * 1000)
 
 static void write_range(struct outlet *outlet, int fd, off_t from, size_t size)
 {

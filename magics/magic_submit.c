@@ -4,8 +4,10 @@
  * interrupt stops it before anything has happened; afterwards it only detaches (wait.c).
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
+#include "magics/context.h"
 #include "magics/diagnostic.h"
 #include "magics/list.h"
 #include "magics/magic_call.h"
@@ -70,6 +72,25 @@ static void on_interrupt(struct magic_call *call)
     submit_cancel(submitting->submit); /* on_done() follows */
 }
 
+/* The core knows names, not places: what it does not find is looked for in the cell. */
+static void locate(const struct magic_call *call, const json_t *job, struct error *err)
+{
+    static const char *const keys[] = {"compute", "environment"};
+    int line;
+    int column;
+    if (err->code != ERROR_NOT_FOUND || err->line > 0 || call->file_text != NULL)
+        return;
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        const char *value = json_get_string(job, keys[i], NULL);
+        if (value != NULL && strstr(err->text, keys[i]) != NULL &&
+            strstr(err->text, value) != NULL &&
+            context_value_place(SPEC_JOB, call->body, keys[i], &line, &column)) {
+            error_at(err, call->body_line + line - 1, column);
+            return;
+        }
+    }
+}
+
 static void run(struct magic_call *call)
 {
     struct error err = ERROR_INIT;
@@ -95,6 +116,7 @@ static void run(struct magic_call *call)
     call->state = NULL;
     magic_call_unref(call);
     free(submitting);
+    locate(call, job, &err);
     magic_call_fail(call, &err);
 }
 

@@ -73,6 +73,7 @@ static void finish(struct sequence *sequence)
 
 static void run_on(struct sequence *sequence);
 
+/* Takes what the call left behind, then goes on, unless start() is still on the stack and will. */
 static void on_call_ended(struct magic_call *call, const char *ename, struct error *err)
 {
     struct sequence *sequence = call->ended_data;

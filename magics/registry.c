@@ -71,6 +71,7 @@ bool registry_claims(const char *code)
     return registry_find(name) != NULL || nearest(name, cell) != NULL;
 }
 
+/* The name is right and the number of % is not: common enough for words of its own. */
 static int wrong_kind(const struct magic *magic, const struct parse_call *call, struct error *err)
 {
     if (magic->cell) {

@@ -34,28 +34,24 @@ char *render_time(int64_t when_us)
 const char *render_state(enum run_state state)
 {
     static const char *const names[RUN_STATE_COUNT] = {
-        [RUN_NOT_STARTED] = "not started",
-        [RUN_PREPARING] = "preparing",
-        [RUN_PROVISIONING] = "waiting for a node",
-        [RUN_QUEUED] = "queued",
-        [RUN_STARTING] = "starting",
-        [RUN_RUNNING] = "running",
-        [RUN_FINALIZING] = "finalizing",
-        [RUN_CANCEL_REQUESTED] = "being cancelled",
-        [RUN_COMPLETED] = "completed",
-        [RUN_FAILED] = "failed",
-        [RUN_CANCELED] = "canceled",
-        [RUN_NOT_RESPONDING] = "not responding",
+        [RUN_NOT_STARTED] = "Not started",   [RUN_PREPARING] = "Preparing",
+        [RUN_PROVISIONING] = "Provisioning", [RUN_QUEUED] = "Queued",
+        [RUN_STARTING] = "Starting",         [RUN_RUNNING] = "Running",
+        [RUN_FINALIZING] = "Finalizing",     [RUN_CANCEL_REQUESTED] = "Cancel requested",
+        [RUN_COMPLETED] = "Completed",       [RUN_FAILED] = "Failed",
+        [RUN_CANCELED] = "Canceled",         [RUN_NOT_RESPONDING] = "Not responding",
     };
     return names[state];
 }
 
+/* Fields of run.json: a file that another version of ours, or a hand, may have written. */
 static const char *intent_string(const struct run *run, const char *key, const char *inner)
 {
     const json_t *value = json_object_get(run->intent, key);
     return inner != NULL ? json_get_string(value, inner, "") : json_string_value(value);
 }
 
+/* "name:version" as the user would refer to it again. */
 static char *environment_label(const struct run *run)
 {
     const json_t *environment = json_object_get(run->intent, "environment");
@@ -110,16 +106,19 @@ static void add_times(struct table *facts, const struct run *run)
     table_fact(facts, "started", started);
     table_fact(facts, "ended", ended);
     if (took != NULL)
-        table_factf(facts, "duration", "%s (%s before the start)", took, waited);
+        table_factf(facts, "duration", "%s, after %s of waiting", took, waited);
 }
 
+/* How the process ended, where the reason does not say it already. */
 static void add_process(struct table *facts, const struct run_view *view)
 {
     const struct process_status *process = view->process;
     if (process == NULL || (process->state != PROCESS_ENDED && process->state != PROCESS_LOST))
         return;
     AUTO_FREE char *how = process_status_text(process);
-    table_fact(facts, "process", how);
+    bool said = view->run->reason != NULL && strcmp(view->run->reason, how) == 0;
+    if (!said && view->run->state != RUN_COMPLETED)
+        table_fact(facts, "process", how);
 }
 
 static void add_facts(struct table *facts, const struct run_view *view)
@@ -137,6 +136,7 @@ static void add_facts(struct table *facts, const struct run_view *view)
     table_fact(facts, "environment", environment);
 }
 
+/* Where to look when this cell's output is all that is left of the notebook. */
 static void add_places(struct table *facts, const struct report *report)
 {
     const struct run *run = report->view->run;
@@ -156,6 +156,7 @@ static void put_table(struct buf *html, struct buf *text, const struct table *ta
 
 /* --- metrics ---------------------------------------------------------------------------------- */
 
+/* The values stand in text beside the chart: GitHub and untrusted notebooks drop the SVG. */
 static void put_metric(struct buf *html, struct buf *text, const struct metric *metric)
 {
     char last[CHART_NUMBER_SIZE];
@@ -215,6 +216,7 @@ json_t *render_metrics(const char *id, const struct metrics *metrics)
 
 /* --- outputs ---------------------------------------------------------------------------------- */
 
+/* report_read() lists one file more than is shown, to know that there are more. */
 static void put_outputs(struct buf *html, struct buf *text, const struct report *report, size_t max)
 {
     static const char *const titles[] = {"output", "size", NULL};
@@ -236,6 +238,7 @@ static void put_outputs(struct buf *html, struct buf *text, const struct report 
         put_table(html, text, &table);
 }
 
+/* As data: the notebook must stay readable when the run's folder is gone. */
 static void put_pictures(struct buf *html, const struct report *report)
 {
     for (size_t i = 0; i < report->picture_count; i++) {
@@ -295,6 +298,7 @@ json_t *render_summary(const struct report *report)
     return table_bundle(&html, &text);
 }
 
+/* An event is a change of state with a reason, or a remark. */
 static void add_event(struct table *table, const json_t *event)
 {
     AUTO_FREE char *when = render_time(json_get_time(event, "time"));

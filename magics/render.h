@@ -19,7 +19,7 @@ MUST_CHECK char *render_time(int64_t when_us);
 /* "id · experiment · compute · environment". The caller frees it. */
 MUST_CHECK char *render_title(const struct run *run);
 
-/* A state for people: "cancel requested". Static storage. */
+/* A state for people: Azure's names as words, "Cancel requested". Static storage. */
 const char *render_state(enum run_state state);
 
 /* The line above a run's output: title, state, and what is happening now (or NULL). */

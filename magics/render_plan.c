@@ -74,6 +74,9 @@ static char *base_of(const json_t *definition)
         return xstrdup("a Dockerfile");
     if (build != NULL)
         return xasprintf("the Dockerfile in %s", json_get_string(build, "path", "."));
+    const char *python = json_get_string(definition, "python", NULL);
+    if (python != NULL)
+        return xasprintf("Python %s", python);
     const json_t *conda = json_object_get(definition, "conda_file");
     return xstrdup(conda != NULL ? "conda packages" : "Python packages");
 }
@@ -128,6 +131,7 @@ json_t *render_plan_environments(const json_t *environments)
 
 /* --- computes --------------------------------------------------------------------------------- */
 
+/* The few fields people look for; the whole document follows, key for key. */
 static void add_status(struct table *facts, const json_t *status)
 {
     const json_t *scale = json_object_get(status, "scaleSettings");
@@ -219,6 +223,8 @@ static char *command_text(const json_t *command)
     return strlist_join(&words, " ");
 }
 
+/* What the core gives is shown as it is: references stay references, for it resolves none before
+ * the start. */
 static void add_variables(struct table *facts, const json_t *variables)
 {
     const char *name;
@@ -231,6 +237,8 @@ static void add_variables(struct table *facts, const json_t *variables)
     }
 }
 
+/* What is sent, then what is left out and by which rule: the two lists people compare when a file
+ * is missing. */
 static void put_kept(struct page *page, const json_t *snapshot)
 {
     static const char *const titles[] = {"sent", "size", NULL};

@@ -28,6 +28,7 @@ static const char *picture_mime(const struct buf *bytes)
     return NULL;
 }
 
+/* The name decides what is worth opening, the first bytes what it is. */
 static bool named_like_a_picture(const char *path)
 {
     static const char *const ends[] = {".png", ".jpg", ".jpeg"};

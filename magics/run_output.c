@@ -72,6 +72,7 @@ static struct shown *shown_of(struct run_output_set *set, const char *run_id)
     return NULL;
 }
 
+/* Kept for the kernel's life: a few bytes a run, and %attach must not repeat what was shown. */
 static void remember_offset(struct run_output_set *set, const char *run_id, uint64_t offset)
 {
     struct shown *shown = shown_of(set, run_id);
@@ -83,6 +84,7 @@ static void remember_offset(struct run_output_set *set, const char *run_id, uint
     shown->offset = offset;
 }
 
+/* From here on callbacks that still come (a metrics read, the timer's close) find it closed. */
 static void leave_set(struct run_output *output)
 {
     struct run_output **link = &output->set->first;
@@ -140,6 +142,7 @@ void run_output_set_free(struct run_output_set *set)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
+/* One display per run and cell, updated in place: states do not pile up in the notebook. */
 static void show_line(struct run_output *output)
 {
     AUTO_FREE char *size = file_size_text(output->stream.total);
@@ -198,6 +201,7 @@ static void schedule(struct run_output *output)
     uv_timer_start(&output->timer, on_timer, FLUSH_INTERVAL_MS, 0);
 }
 
+/* The end: everything goes out, whatever the pace. */
 static void flush_rest(struct run_output *output)
 {
     AUTO_BUF struct buf rest = BUF_INIT;
@@ -214,6 +218,7 @@ static bool same(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+/* Views come with every slice of output; only a change of what is shown makes a message. */
 static void take_view(struct run_output *output, const struct run_view *view)
 {
     const char *progress = view->detached && view->progress == NULL
@@ -283,7 +288,7 @@ static void on_ended(const struct run_view *view, void *data)
 {
     struct run_output *output = data;
     take_view(output, view);
-    output->line_dirty = true;
+    output->line_dirty |= output->stream.full; /* the count gives way to the reason */
     flush_rest(output);
     watch_close(output->watch);
     output->watch = NULL;

@@ -17,6 +17,7 @@ void stream_done(struct stream *stream)
     buf_done(&stream->tail);
 }
 
+/* Moves memory once for each STREAM_TAIL_MAX bytes, not once for each piece. */
 static void keep_tail(struct stream *stream, const char *bytes, size_t size)
 {
     if (size > STREAM_TAIL_MAX) {
@@ -31,6 +32,7 @@ static void keep_tail(struct stream *stream, const char *bytes, size_t size)
 void stream_feed(struct stream *stream, const char *bytes, size_t size)
 {
     stream->total += size;
+    /* A batch may hold the whole limit even when most of it was sent: collapsing may shrink it. */
     size_t room =
         STREAM_BYTES_MAX > stream->pending.size ? STREAM_BYTES_MAX - stream->pending.size : 0;
     size_t now = stream->full ? 0 : size < room ? size : room;

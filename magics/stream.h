@@ -14,11 +14,11 @@
 #include "base/buf.h"
 
 /* A notebook with some hundred kB per run still opens at once; people read the log for more. */
-#define STREAM_BYTES_MAX (256 * 1024)
+#define STREAM_BYTES_MAX (256 * 1000)
 
 /* How much of the end is shown when something was left out: a traceback and some lines before it.
  */
-#define STREAM_TAIL_MAX (16 * 1024)
+#define STREAM_TAIL_MAX (16 * 1000)
 
 struct stream {
     struct buf pending; /* came in, was not taken yet */

@@ -33,6 +33,7 @@ void table_add(struct table *table, const char *text)
     strlist_add(&table->cells, text != NULL ? text : "");
 }
 
+/* vasprintf that aborts, as all small allocations do. */
 static char *format(const char *fmt, va_list args)
 {
     char *text = NULL;
@@ -71,6 +72,7 @@ size_t table_rows(const struct table *table)
     return table->cells.count / table->columns - table->header;
 }
 
+/* Fixed colours only here: a dot must be told by its hue in any theme. */
 void table_dot(struct buf *html, const char *state)
 {
     static const struct {
@@ -90,6 +92,7 @@ void table_dot(struct buf *html, const char *state)
     buf_printf(html, "<span style=\"color:%s\">&#9679;</span> ", colour);
 }
 
+/* Jupyter aligns cells to the right and stripes rows; inline styles are what wins over that. */
 static void put_html_cell(struct buf *html, const struct table *table, size_t i)
 {
     size_t column = i % table->columns;
@@ -119,6 +122,7 @@ void table_html(struct buf *html, const struct table *table)
     buf_puts(html, "</table>");
 }
 
+/* In code points: wide characters may shift a column, never break it. */
 static size_t cell_width(const char *text)
 {
     return utf8_count(text, strlen(text));

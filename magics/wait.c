@@ -17,6 +17,7 @@ struct waiting {
     char *run_id;
 };
 
+/* Also disarms the interrupt: after this the call may only end. */
 static void waiting_free(struct waiting *waiting)
 {
     waiting->call->state = NULL;
@@ -39,6 +40,7 @@ static void add_tail(struct waiting *waiting, struct error *err)
         replace(&err->text, xasprintf("%s\nIts last lines:\n%s", err->text, tail));
 }
 
+/* `call` outlives `waiting`: it is ended last, for that may begin the next cell. */
 static void fail(struct waiting *waiting, enum run_state state, const char *reason)
 {
     struct error err = ERROR_INIT;

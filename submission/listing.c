@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The names in a folder of ours. Dot names are temporaries, here and everywhere below $SKIFF_HOME. */
+/* The names in a folder of ours. Dot names are temporaries, everywhere below $SKIFF_HOME. */
 #include "submission/listing.h"
 
 #include <dirent.h>

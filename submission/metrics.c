@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The reader: bytes to lines, lines to points. Lines come from training scripts and are whatever they
- * are: escape sequences are taken out, long lines passed over, the number of names and points is
- * bounded. What a line says is decided in metrics_line.c and metrics_record.c. */
+/* The reader: bytes to lines, lines to points. Lines come from training scripts and are whatever
+ * they are: escape sequences are taken out, long lines passed over, the number of names and points
+ * is bounded. What a line says is decided in metrics_line.c and metrics_record.c. */
 #include "submission/metrics.h"
 
 #include <errno.h>
@@ -160,7 +160,8 @@ static size_t strip_escapes(char *text, size_t size)
     return to;
 }
 
-/* azureml's offline run prints "Attempted to log scalar metric NAME:" and the value on the next line. */
+/* azureml's offline run prints "Attempted to log scalar metric NAME:" and the value on the next
+ * line. */
 static bool take_announced(struct metrics *metrics, const char *text, size_t size)
 {
     static const char announcement[] = "Attempted to log scalar metric ";

@@ -42,8 +42,8 @@ MUST_CHECK struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);
 DEFINE_AUTO(metrics)
 
-/* Feeds output as it comes, in pieces of any size; a line counts when its end has come ('\n', '\r' or
- * a backspace, with which progress bars go back). */
+/* Feeds output as it comes, in pieces of any size; a line counts when its end has come ('\n', '\r'
+ * or a backspace, with which progress bars go back). */
 void metrics_feed_log(struct metrics *metrics, const char *data, size_t size);
 
 /* Feeds bytes of metrics.jsonl, in pieces of any size. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Lines of output by safe rules. A line is first cut into pairs of a word and a number; then it is
- * decided whether it speaks of metrics at all: it must have a step, a word that metrics are known by,
- * or `name=0.5`, which nobody writes in prose. What looks like a list of parameters is left alone. */
+ * decided whether it speaks of metrics at all: it must have a step, a word that metrics are known
+ * by, or `name=0.5`, which nobody writes in prose. What looks like a list of parameters is left
+ * alone. */
 #include "submission/metrics_line.h"
 
 #include <ctype.h>

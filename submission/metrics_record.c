@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Flat objects of numbers as JSON writers and Python's print() make them. A JSON library would refuse
- * the NaN that Python's json module writes, and single quotes; a dozen lines of our own take both, and
- * anything else (nesting, escapes in names) is simply no record. */
+/* Flat objects of numbers as JSON writers and Python's print() make them. A JSON library would
+ * refuse the NaN that Python's json module writes, and single quotes; a dozen lines of our own
+ * take both, and anything else (nesting, escapes in names) is simply no record. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

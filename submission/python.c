@@ -369,6 +369,7 @@ static const char build_script[] =
     "if [ -n \"$3\" ]; then exec \"$3\" env create -y -q -p \"$2/env\" -f \"$2/conda.yml\"; fi\n"
     "\"$1\" -m venv \"$2/env\"\n"
     "exec \"$2/env/bin/python\" -m pip install --disable-pip-version-check --no-input "
+    "--progress-bar off "
     "-r \"$2/requirements.txt\"\n";
 
 static int write_inputs(const char *dir, const json_t *definition, const struct recipe *recipe,

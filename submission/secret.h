@@ -8,7 +8,7 @@
  * Stored secrets are sealed with libsodium (XChaCha20-Poly1305, the name as additional data), one
  * file each under $SKIFF_HOME/secrets/, with a key in secrets/key (mode 0600, its folder 0700).
  * This keeps them from other users, from greps and from copies of single files; it does not protect
- * from the user's own processes or from who has a copy of the whole folder, and docs/security.md says
+ * from the user's own processes or from who has a copy of the whole folder; docs/security.md says
  * so.
  */
 
@@ -33,11 +33,11 @@ struct secret {
 void secret_done(struct secret *secret); /* wipes */
 #define AUTO_SECRET __attribute__((cleanup(secret_done)))
 
-/* Is this text a reference (one of the three forms, or "docker")? "file://..." is a URL and none. */
+/* Is this text a reference (one of the three forms, or "docker")? "file://..." is a URL. */
 bool secret_is_reference(const char *text);
 
-/* Checks the form of a reference without reading it: the error lists the forms. It does not show the
- * text, which may be the secret itself. */
+/* Checks the form of a reference without reading it: the error lists the forms. It does not show
+ * the text, which may be the secret itself. */
 int secret_check_reference(const char *text, struct error *err);
 
 /* Resolves a reference; the caller wipes with secret_done(). Of a file, one newline at the end is

@@ -60,6 +60,7 @@ static int settle_ended(struct submission *submission, struct run *run,
 static int settle_lost(struct submission *submission, struct run *run,
                        const struct process_status *status, struct error *err)
 {
+    bool asked = run->state == RUN_CANCEL_REQUESTED;
     const char *reason =
         status->rebooted
             ? "the machine was restarted while the run was going"
@@ -68,7 +69,6 @@ static int settle_lost(struct submission *submission, struct run *run,
     if (run_state_may_follow(run->state, RUN_NOT_RESPONDING) &&
         run_advance(run, RUN_NOT_RESPONDING, reason, err) < 0)
         return -1;
-    bool asked = run->state == RUN_CANCEL_REQUESTED;
     return settle_as(submission, run, asked ? RUN_CANCELED : RUN_FAILED, reason, err);
 }
 

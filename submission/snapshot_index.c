@@ -176,7 +176,7 @@ void snapshot_index_save(const struct snapshot_index *index, struct snapshot_obj
     char tmp[SNAPSHOT_OBJECTS_NAME_SIZE], name[SNAPSHOT_OBJECTS_NAME_SIZE];
     AUTO_FREE struct record *records = collect_records(snapshot, began_ns, &header.count);
     if (header.count == index->count &&
-        memcmp(records, index->records, header.count * sizeof *records) == 0)
+        (header.count == 0 || memcmp(records, index->records, header.count * sizeof *records) == 0))
         return;
     checksum(records, header.count, header.checksum);
     index_name(index->device, index->inode, name);

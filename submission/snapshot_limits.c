@@ -125,7 +125,22 @@ static void put_node(struct buf *text, const struct node *node)
     buf_printf(text, "): %s", line);
 }
 
-static void put_heaviest(struct buf *text, const struct snapshot *snapshot, bool by_size)
+/* The heaviest first, until dropping them would be enough and what follows is next to nothing. */
+static void put_heaviest(struct buf *text, const struct report *report, uint64_t total,
+                         uint64_t limit)
+{
+    uint64_t rest = total;
+    for (size_t i = 0; i < report->heavy_count && i < NAMED_MAX; i++) {
+        const struct node *node = report->heavy[i];
+        if (rest <= limit && weight(report, node) * 100 < total)
+            break;
+        put_node(text, node);
+        rest -= weight(report, node);
+    }
+}
+
+static void put_report(struct buf *text, const struct snapshot *snapshot,
+                       const struct snapshot_limits *limits, bool by_size)
 {
     struct report report = {.count = snapshot->count, .by_size = by_size};
     report.nodes = xcalloc(snapshot->count, sizeof *report.nodes);
@@ -135,10 +150,11 @@ static void put_heaviest(struct buf *text, const struct snapshot *snapshot, bool
     for (size_t i = 0; i < report.count;)
         i = sum_up(&report, i);
     collect(&report, 0, report.count);
-    qsort(report.heavy, report.heavy_count, sizeof *report.heavy,
-          by_size ? compare_size : compare_files);
-    for (size_t i = 0; i < report.heavy_count && i < NAMED_MAX; i++)
-        put_node(text, report.heavy[i]);
+    if (report.heavy_count > 0)
+        qsort(report.heavy, report.heavy_count, sizeof *report.heavy,
+              by_size ? compare_size : compare_files);
+    put_heaviest(text, &report, by_size ? snapshot->size : snapshot->file_count,
+                 by_size ? limits->size_max : limits->files_max);
     free(report.heavy);
     free(report.nodes);
 }
@@ -154,7 +170,7 @@ int snapshot_limits_check(const struct snapshot *snapshot, const struct snapshot
     AUTO_FREE char *size_max = file_size_text(limits->size_max);
     AUTO_FREE char *root = snapshot_tree_display(snapshot->root);
     AUTO_BUF struct buf heaviest = BUF_INIT;
-    put_heaviest(&heaviest, snapshot, too_large && !too_many);
+    put_report(&heaviest, snapshot, limits, too_large && !too_many);
     error_set(err, ERROR_LIMIT,
               "%s holds %s%llu files of %s in all; a snapshot takes at most %llu files and %s. "
               "Nothing was copied. What takes the most, each with the ignore line that drops it:%s",

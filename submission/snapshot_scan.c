@@ -279,6 +279,15 @@ static int compare_dropped(const void *a, const void *b)
                   ((const struct snapshot_dropped *)b)->path);
 }
 
+static void sort_all(struct snapshot *snapshot)
+{
+    if (snapshot->count > 0)
+        qsort(snapshot->entries, snapshot->count, sizeof *snapshot->entries, compare_entries);
+    if (snapshot->dropped_count > 0)
+        qsort(snapshot->dropped, snapshot->dropped_count, sizeof *snapshot->dropped,
+              compare_dropped);
+}
+
 static int open_root(struct scan *scan, const char *root)
 {
     struct stat st;
@@ -341,8 +350,7 @@ int snapshot_scan(const char *root, const struct snapshot_limits *limits, bool w
         close(scan.root);
     if (result != 0)
         return -1;
-    qsort(snapshot->entries, snapshot->count, sizeof *snapshot->entries, compare_entries);
-    qsort(snapshot->dropped, snapshot->dropped_count, sizeof *snapshot->dropped, compare_dropped);
+    sort_all(snapshot);
     if (check_whole(&scan, limits) != 0)
         return -1;
     snapshot_warn(snapshot, notes);

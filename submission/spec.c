@@ -133,7 +133,8 @@ int spec_fail_secret(struct spec_context *context, const struct yaml_node *at, c
 /* Where a line may hold a secret, its place becomes words: who shows errors shows the line. */
 static void hide_secret_line(const struct spec_source *source, struct error *err)
 {
-    static const char *const signs[] = {"pass", "pwd", "secret", "token", "credential", "key"};
+    static const char *const signs[] = {"pas",   "word",       "pwd", "secret",
+                                        "token", "credential", "key"};
     const char *at = source->text;
     const char *end = at + source->size;
     for (int line = source->first_line; line < err->line && at < end; line++) {
@@ -142,7 +143,7 @@ static void hide_secret_line(const struct spec_source *source, struct error *err
     }
     const char *newline = memchr(at, '\n', (size_t)(end - at));
     AUTO_FREE char *line = xstrndup(at, (size_t)((newline != NULL ? newline : end) - at));
-    bool hide = false;
+    bool hide = strstr(line, "://") != NULL && strchr(line, '@') != NULL;
     for (size_t i = 0; i < ARRAY_SIZE(signs); i++)
         hide = hide || strcasestr(line, signs[i]) != NULL;
     if (!hide)

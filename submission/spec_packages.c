@@ -58,8 +58,10 @@ static int check_option(struct spec_context *context, const struct place *place,
     static const char *const includes[] = {"-r", "--requirement", "-c", "--constraint"};
     static const char *const editables[] = {"-e", "--editable"};
     AUTO_FREE char *option = xstrndup(line, strcspn(line, " =\t"));
-    bool joined = option[1] != '-' && option[2] != '\0'; /* -rbase.txt */
-    if (joined)
+    if (option[1] == '\0')
+        return fail_at(context, place, "a requirement does not begin with a dash",
+                       "write a list without the | or in brackets: pip: [numpy, pandas]");
+    if (option[1] != '-' && option[2] != '\0') /* -rbase.txt */
         option[2] = '\0';
     for (size_t i = 0; i < ARRAY_SIZE(allowed_options); i++)
         if (strcmp(option, allowed_options[i]) == 0)

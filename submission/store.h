@@ -13,9 +13,9 @@
  * who drives a run that has not started yet and which node of a stand-in it holds: both are checked
  * against living processes and need no rebuilding.
  *
- * Calls are short and block only on SQLite's lock (busy timeout 5 s). A store belongs to one thread.
- * An index that is removed, replaced or found damaged while it is open is opened or built again by
- * the next call.
+ * Calls are short and block only on SQLite's lock (busy timeout 5 s). A store belongs to one
+ * thread. An index that is removed, replaced or found damaged while it is open is opened or built
+ * again by the next call.
  */
 
 #include <jansson.h>
@@ -41,9 +41,9 @@ int store_reindex(struct store *store, size_t *ret_runs, struct notes *notes, st
 
 /* --- environments: {"name","version","hash","created_at","definition":{..}} ------------------ */
 
-/* Registers a definition under its name. When the newest version is the same (by `hash`) it makes no
- * new one; going back to an older definition does, so that the newest version is always what was
- * registered last. *ret_version receives the version, *ret_new whether it was made. */
+/* Registers a definition under its name. When the newest version is the same (by `hash`) it makes
+ * no new one; going back to an older definition does, so that the newest version is always what
+ * was registered last. *ret_version receives the version, *ret_new whether it was made. */
 int store_put_environment(struct store *store, const char *name, const char *hash,
                           const json_t *definition, int *ret_version, bool *ret_new,
                           struct error *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The SQLite connection. The usual opening is cheap: connect, look at the version, done. Everything
- * else (a new file, an old schema, a corrupt file) happens under a lock on store.lock, after looking
- * again, so that of several kernels one repairs and the others find it repaired. The index can always
- * be thrown away, so repair is simple: move the file aside and fill a new one. */
+/* The SQLite connection. The usual opening is cheap: connect, look at the version, done.
+ * Everything else (a new file, an old schema, a corrupt file) happens under a lock on store.lock,
+ * after looking again, so that of several kernels one repairs and the others find it repaired. The
+ * index can always be thrown away, so repair is simple: move the file aside and fill a new one. */
 #include "submission/store_db.h"
 
 #include <assert.h>

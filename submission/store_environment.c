@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Environments: environments/NAME/VERSION.json, versions 1, 2, 3, ... without a gap.
  *
- * A version is taken by link(2)ing a finished file to its name: of two kernels one succeeds, and the
- * other looks again. The row in the index follows; whoever looks next makes up for a kernel that was
- * killed in between, by probing for the file after the newest row. */
+ * A version is taken by link(2)ing a finished file to its name: of two kernels one succeeds, and
+ * the other looks again. The row in the index follows; whoever looks next makes up for a kernel
+ * that was killed in between, by probing for the file after the newest row. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who drives a run, and the nodes of a stand-in for AmlCompute. Each question and its answer are one
- * IMMEDIATE transaction, so kernels take turns. A node counts as taken while its run is live; an
- * owner counts while its process lives: what a killed kernel left behind blocks nobody. */
+/* Who drives a run, and the nodes of a stand-in for AmlCompute. Each question and its answer are
+ * one IMMEDIATE transaction, so kernels take turns. A node counts as taken while its run is live;
+ * an owner counts while its process lives: what a killed kernel left behind blocks nobody. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

@@ -72,6 +72,17 @@ void variables_set(struct strlist *list, const char *name, const char *value)
     strlist_addf(list, "%s=%s", name, value);
 }
 
+/* Narrower than secret_is_reference(): variables hold all kinds of text, and `docker` or a relative
+ * `file:` are words and paths of their own there. */
+static bool is_reference(const char *text)
+{
+    static const char *const forms[] = {"env:", "secret:", "file:/"};
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+        if (strncmp(text, forms[i], strlen(forms[i])) == 0)
+            return secret_is_reference(text);
+    return false;
+}
+
 int variables_define(struct strlist *list, json_t *variables, const char *home, struct error *err)
 {
     for (void *at = json_object_iter(variables); at != NULL;
@@ -81,7 +92,7 @@ int variables_define(struct strlist *list, json_t *variables, const char *home, 
         AUTO_SECRET struct secret secret = SECRET_INIT;
         if (text == NULL)
             continue;
-        if (home != NULL && secret_is_reference(text)) {
+        if (home != NULL && is_reference(text)) {
             if (secret_resolve(home, text, &secret, err) != 0)
                 return error_wrap(err, "the environment variable %s", name);
             text = secret.value;

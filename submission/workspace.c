@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Finding the workspace. Azure's rule walks each candidate name to the root before it tries the next,
- * so a parent's .azureml/config.json beats a config.json right here. Azure stops at the first file;
- * we pass over plain config.json and project.json files that are somebody else's, because a notebook
- * must work in a folder that has one. */
+/* Finding the workspace. Azure's rule walks each candidate name to the root before it tries the
+ * next, so a parent's .azureml/config.json beats a config.json right here. Azure stops at the
+ * first file; we pass over plain config.json and project.json files that are somebody else's,
+ * because a notebook must work in a folder that has one. */
 #include "submission/workspace.h"
 
 #include <stdlib.h>

@@ -1,5 +1,27 @@
-# What a machine needs, and how `make deps` gets it.
+# What a machine needs and how it gets it: Debian's packages, and a virtual environment of our own.
+
+DEBIAN_PACKAGES := gcc make git pkg-config musl-tools python3 python3-venv valgrind strace \
+  clang clang-tidy libclang-rt-dev libcmocka-dev libzmq3-dev libsodium-dev libjansson-dev libuv1-dev \
+  libsqlite3-dev libyaml-dev
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+PYTHON := $(VENV)/bin/python
+
+deps: ## install what is missing: Debian's packages (with sudo when not root) and the virtual environment
+	@tests/install-packages "$(SUDO)" $(DEBIAN_PACKAGES)
+	@$(MAKE) --no-print-directory venv
+.PHONY: deps
+
+# Made again when the pinned versions change.
+venv: $(VENV)/ready
+$(VENV)/ready: tests/requirements.txt
+	$(call say,VENV,$(VENV))
+	$(Q)python3 -m venv --clear $(VENV)
+	$(Q)$(PYTHON) -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(Q)touch $@
+.PHONY: venv
 
 check-tools:
-	@for p in $(PKGS); do pkg-config --exists $$p || { echo "missing library: $$p (run: make deps)" >&2; exit 1; }; done
+	@command -v $(MUSL_CC) >/dev/null || { echo "missing: $(MUSL_CC) (run: make deps)" >&2; exit 1; }
+	@for p in $(PKGS); do pkg-config --exists $$p || \
+	  { echo "missing library: $$p (run: make deps)" >&2; exit 1; }; done
 .PHONY: check-tools

@@ -1,19 +1,45 @@
-# Tests. `make test` is the quick loop, `make check` everything, from a fresh machine on.
+# Tests. `make test` is the quick loop; `make check` is everything, from a fresh machine on.
+#
+# What is tested is built in build/test with the failure points compiled in (base/failpoint.h), and once
+# more with sanitizers; build/default is what users get.
 
-TEST_CFLAGS = $(ALL_CFLAGS)
+ASAN := address,undefined
+FUZZ_SECONDS ?=
+BUILT_FOR_TESTS := FAILPOINTS=1 WERROR=1
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
 CMOCKA = $(call pkg,--libs,cmocka)
 UNIT_SRC := $(sort $(wildcard tests/unit/*/*.c))
-UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 INTEGRATION_SRC := $(sort $(wildcard tests/integration/test_*.c))
-INTEGRATION_BIN := $(patsubst %.c,$(BUILD)/%,$(INTEGRATION_SRC))
-FRONTEND_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/frontend*.c))
+FRONTEND_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/frontend*.c)))
+OKS = $(patsubst %.c,$(BUILD)/%.ok,$(1))
+
+test: ## the quick loop: units, integration, layers
+	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) units integration layers
+	@tests/summary build/test
+
+check: ## everything, with all set-up; the last line counts
+	@rm -rf build/results && mkdir -p build/results
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory format-check lint all
+	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) units integration layers
+	@$(MAKE) --no-print-directory clients
+	@$(MAKE) --no-print-directory CONFIG=sanitized SANITIZE=$(ASAN) $(BUILT_FOR_TESTS) units integration
+	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) valgrind
+	@$(MAKE) --no-print-directory fuzz-short
+	@tests/summary build/test build/sanitized build/results
+.PHONY: test check
+
+units: $(call OKS,$(UNIT_SRC))
+integration: $(call OKS,$(INTEGRATION_SRC))
+.PHONY: units integration
 
 # A unit test sees its layer and what that layer may use, no more.
 define unit_layer
 $(BUILD)/tests/unit/$(1)/%: $(BUILD)/tests/unit/$(1)/%.o $(libs_$(1))
 	$$(call say,LINK,$$@)
 	$$(Q)$$(CC) $$(BASIC_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(CMOCKA) $$(call pkg,--libs,$$(PKGS_$(1))) -lm
-test-unit-$(1): $(patsubst %.c,$(BUILD)/%.ok,$(wildcard tests/unit/$(1)/*.c))
+test-unit-$(1): $$(call OKS,$$(wildcard tests/unit/$(1)/*.c))
 .PHONY: test-unit-$(1)
 endef
 $(foreach l,$(LAYERS),$(eval $(call unit_layer,$(l))))
@@ -25,6 +51,79 @@ $(BUILD)/tests/integration/%: $(BUILD)/tests/integration/%.o $(FRONTEND_OBJ) $(A
 # A test that passed is stamped; one that failed shows its log and stops make.
 $(BUILD)/tests/%.ok: $(BUILD)/tests/%
 	$(call say,TEST,$*)
-	$(Q)SKIFF_BUILD=$(abspath $(BUILD)) $(TESTWRAP) $< >$<.log 2>&1 && touch $@ || { cat $<.log; exit 1; }
-$(BUILD)/tests/unit/runner/%.ok $(BUILD)/tests/integration/%.ok: $(PROGRAMS)
+	$(Q)SKIFF_BUILD=$(abspath $(BUILD)) SKIFF_RUNNER=$(abspath $(BUILD))/skiff-runner $(TESTWRAP) \
+	  $< >$<.log 2>&1 && touch $@ || { cat $<.log; echo "FAILED: $<"; exit 1; }
+$(call OKS,$(INTEGRATION_SRC)) $(call OKS,$(wildcard tests/unit/submission/*.c)): $(PROGRAMS)
 .SECONDARY:
+
+# Each archive links whole with what its folder may use, each header compiles alone, each library's
+# header stays in its place.
+layers: $(ALL_LIBS)
+	@$(foreach l,$(LAYERS),tests/check-layer "$(CC)" $(l) "$(libs_$(l))" \
+	  "$(call pkg,--libs,$(PKGS_$(l))) -lm $(if $(SANITIZE),-fsanitize=$(SANITIZE))" &&) \
+	  tests/check-includes "$(CC) $(filter-out -MMD -MP,$(BASIC_CFLAGS)) $(PKG_CFLAGS)"
+.PHONY: layers
+
+clients: venv ## the real clients: jupyter_kernel_test, nbclient, nbconvert, papermill
+	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) programs
+	$(call say,PYTEST,tests/clients)
+	$(Q)mkdir -p build/results; SKIFF_BUILD=build/test $(PYTHON) -m pytest -q tests/clients \
+	  --junitxml build/results/clients.xml -o junit_family=xunit2 -p no:cacheprovider
+programs: $(PROGRAMS)
+.PHONY: clients programs
+
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+  --child-silent-after-fork=yes
+VALGRIND_SRC := $(filter-out %/test_ignore_git.c %/test_snapshot_store.c,$(UNIT_SRC))
+valgrind: $(patsubst %.c,$(BUILD)/%.valgrind,$(VALGRIND_SRC))
+$(BUILD)/tests/%.valgrind: $(BUILD)/tests/% $(PROGRAMS)
+	$(call say,VALGRIND,$*)
+	$(Q)SKIFF_BUILD=$(abspath $(BUILD)) SKIFF_RUNNER=$(abspath $(BUILD))/skiff-runner $(VALGRIND) $< \
+	  >$<.valgrind.log 2>&1 && touch $@ || { cat $<.valgrind.log; echo "FAILED under valgrind: $<"; exit 1; }
+.PHONY: valgrind
+
+# --- fuzzing (clang's libFuzzer): every corpus is replayed, then fuzzed for a while ------------------
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(ALL_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -fsanitize=fuzzer,$(ASAN) -o $@ $^ $(call pkg,--libs,$(PKGS)) -lm
+fuzzers: $(FUZZERS:%=$(BUILD)/tests/fuzz/fuzz_%)
+
+fuzz fuzz-short: ; $(fuzz)
+fuzz: SECONDS_EACH = 600
+fuzz-short: SECONDS_EACH = 10
+define fuzz
+@$(MAKE) --no-print-directory CONFIG=fuzz CC=clang SANITIZE=fuzzer-no-link,$(ASAN) fuzzers
+@for f in $(FUZZERS); do tests/run-fuzzer build/fuzz/tests/fuzz/fuzz_$$f tests/fuzz/corpus/$$f \
+  $(or $(FUZZ_SECONDS),$(SECONDS_EACH)) || exit 1; done
+endef
+fuzz: ## replay the corpora, then fuzz each target for FUZZ_SECONDS (600)
+.PHONY: fuzzers fuzz-short fuzz
+
+# --- style ------------------------------------------------------------------------------------------
+SOURCES = $(sort $(wildcard *.c */*.[ch] */backends/*.[ch] tests/unit/*/*.[ch] tests/*/*.[ch]))
+format: venv ## lay the sources out by .clang-format
+	$(Q)$(VENV)/bin/clang-format -i $(SOURCES)
+format-check: venv
+	$(call say,FORMAT,)
+	$(Q)$(VENV)/bin/clang-format --dry-run -Werror $(SOURCES)
+lint: ## clang-tidy with the checks of .clang-tidy, each of which says why
+	$(call say,LINT,)
+	$(Q)mkdir -p build; printf '%s\n' $(filter-out -MMD -MP,$(BASIC_CFLAGS)) $(PKG_CFLAGS) | \
+	  sed 's|^-I\.$$|-I$(CURDIR)|' >build/compile_flags.txt
+	$(Q)printf '%s\n' $(filter-out tests/% bench/%,$(filter %.c,$(SOURCES))) | \
+	  xargs -P $(shell nproc) -n 6 clang-tidy --quiet -p build
+.PHONY: format format-check lint
+
+# --- the demo and the benches --------------------------------------------------------------------------
+demo: ## install what is needed, build, and train the example; prints the page's path
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	@mkdir -p build/demo
+	@build/skiff install --prefix $(VENV)
+	@cd notebooks && SKIFF_HOME=$(abspath build/demo/home) $(abspath $(VENV))/bin/jupyter nbconvert --to html \
+	  --execute train-digits.ipynb --output-dir $(abspath build/demo)
+	@echo "The result: $(abspath build/demo)/train-digits.html"
+bench: all venv ## measure, side by side with the peers and the floor
+	$(Q)$(CC) -O2 -o build/bare_loop bench/bare_loop.c $(call pkg,--libs,libzmq jansson libsodium)
+	$(Q)$(PYTHON) bench/bench.py build
+.PHONY: demo bench

@@ -43,6 +43,8 @@ static void knows_what_the_cursor_is_at(void **state)
         {"%%environment x\nregistry:\n  pass|", CONTEXT_KEY, "pass", "registry"},
         {"%%environment x\nregistry:\n  a: b\n\n  # c\n  pass|", CONTEXT_KEY, "pass", "registry"},
         {"%%environment x\nregistry:\n  a: b\nim|", CONTEXT_KEY, "im", ""},
+        {"%%submit x\nenvironment:\n  image: a\n  registry:\n    username: b\n    pass|",
+         CONTEXT_KEY, "pass", "environment.registry"},
         {"%%environment x\nregistry: {address: a, us|", CONTEXT_KEY, "us", "registry"},
         {"%%environment x\nregistry: {address: a|", CONTEXT_VALUE, "a", "registry.address"},
         {"%%environment x\nbase: {a: b}, c|", CONTEXT_KEY, "c", ""},

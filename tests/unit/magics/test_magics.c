@@ -166,7 +166,7 @@ static void submits_and_goes_on_showing_after_the_cell(void **state)
     fake_accept(&f.core);
     assert_true(f.cell.done);
     assert_null(f.cell.ename);
-    assert_shows(&f.cell.outlet.plain, FAKE_RUN " · exp · local · env:2: running");
+    assert_shows(&f.cell.outlet.plain, FAKE_RUN " · exp · local · env:2: Running");
     fake_change(&f.core, RUN_RUNNING, "copying");
     fake_output(&f.core, "hello\n");
     assert_shows(&f.cell.outlet.plain, "(copying)");
@@ -174,7 +174,7 @@ static void submits_and_goes_on_showing_after_the_cell(void **state)
     assert_shows(&f.cell.outlet.stream, "hello\n");
     fake_end(&f.core, RUN_COMPLETED, NULL);
     settle(&f);
-    assert_shows(&f.cell.outlet.plain, "completed");
+    assert_shows(&f.cell.outlet.plain, ": Completed");
     assert_shows(&f.cell.outlet.plain, "look further");
     tear_down(&f);
 }
@@ -266,8 +266,9 @@ static void refusals_name_the_reason(void **state)
     struct fixture f;
     set_up(&f);
     f.core.refuse = true;
-    begin(&f, SUBMIT, true);
+    begin(&f, "%%submit exp\nscript: train.py\nenvironment: nope\n", true);
     assert_string_equal(f.cell.ename, "NotFoundError");
+    assert_shows(&f.cell.outlet.plain, "line 3, column 14");
     assert_shows(&f.cell.outlet.html, "there is no environment &#39;nope&#39;");
     f.core.refuse = false;
     begin(&f, "%%submit exp --wait --no-wait\nscript: a.py\n", true);

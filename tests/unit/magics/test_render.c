@@ -120,7 +120,7 @@ static void summary_is_complete_in_both_twins(void **state)
     report_read(&report, &view, metrics);
     AUTO_JSON json_t *bundle = render_summary(&report);
     static const char *const both[] = {
-        "calm_fox_1", "failed", "exited with status 3", "5.0 s", "model.bin", "5 B",
+        "calm_fox_1", "Failed", "exited with status 3", "5.0 s", "model.bin", "5 B",
         "0.125",      RUN_LOG,  "%logs calm_fox_1",     "loss"};
     for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
         assert_non_null(strstr(json_get_string(bundle, "text/html", ""), both[i]));

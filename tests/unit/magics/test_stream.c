@@ -27,6 +27,24 @@ static void keeps_utf8_whole_across_pieces(void **state)
     stream_done(&stream);
 }
 
+static void keeps_back_what_begins_a_sequence(void **state)
+{
+    (void)state;
+    struct stream stream = STREAM_INIT;
+    AUTO_BUF struct buf out = BUF_INIT;
+    stream_feed(&stream, "a\xe2\x82", 3);
+    stream_take(&stream, "log", &out);
+    assert_string_equal(out.data, "a");
+    stream_feed(&stream,
+                "\xac"
+                "b",
+                2);
+    stream_take(&stream, "log", &out);
+    assert_string_equal(out.data, "a\xe2\x82\xac"
+                                  "b");
+    stream_done(&stream);
+}
+
 static void collapses_progress_bars(void **state)
 {
     (void)state;
@@ -119,9 +137,9 @@ static void shows_everything_below_the_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT(keeps_utf8_whole_across_pieces),     UNIT(collapses_progress_bars),
-        UNIT(bounds_what_goes_into_the_notebook), UNIT(bounds_one_huge_piece),
-        UNIT(shows_everything_below_the_limit),
+        UNIT(keeps_utf8_whole_across_pieces), UNIT(keeps_back_what_begins_a_sequence),
+        UNIT(collapses_progress_bars),        UNIT(bounds_what_goes_into_the_notebook),
+        UNIT(bounds_one_huge_piece),          UNIT(shows_everything_below_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,7 +79,7 @@ static size_t count_notes(const struct notes *notes, const char *text)
     return found;
 }
 
-/* --- environments and computes -------------------------------------------------------------- */
+/* --- environments and computes ------------------------------------------------------------ */
 
 static void numbers_environments(void **state)
 {
@@ -198,7 +198,7 @@ static void believes_the_files(void **state)
     assert_true(is_new);
 }
 
-/* --- runs ------------------------------------------------------------------------------------ */
+/* --- runs --------------------------------------------------------------------------------- */
 
 static void lists_runs(void **state)
 {
@@ -278,7 +278,7 @@ static void finds_runs(void **state)
     }
 }
 
-/* --- rebuilding ------------------------------------------------------------------------------- */
+/* --- rebuilding --------------------------------------------------------------------------- */
 
 static void fill(const char *home)
 {
@@ -486,7 +486,7 @@ static void rebuilds_once_for_all(void **state)
     assert_int_equal(count_files(home, "store.db.corrupt-"), 1);
 }
 
-/* --- owners and nodes -------------------------------------------------------------------------- */
+/* --- owners and nodes --------------------------------------------------------------------- */
 
 static struct procid dead_process(void)
 {
@@ -561,7 +561,7 @@ static void hands_out_nodes_in_order(void **state)
 }
 
 #define NODES 2
-#define RUNS_EACH 4
+#define RUNS_EACH 2
 
 /* Takes a node with a file that must not be there: two holders of one node would meet. */
 static int use_node(const char *home, int node)
