@@ -216,7 +216,7 @@ static void too_large_names_what_to_drop(void **state)
     assert_contains(err.text, "12 kB");
     /* The folder of many as a whole, the one large file by its name, escaped. */
     assert_contains(err.text, "\n  data/train/ (11 kB in 12 files): /data/train/\n"
-                              "  models/a [1].bin (900 B): /models/a \\[1].bin\n");
+                              "  models/a [1].bin (900 B): /models/a \\[1].bin");
     assert_null(strstr(err.text, "train.py")); /* dropping it would not help */
     assert_contains(err.hint, ".gitignore");
 }
