@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Runs as processes of their own on this machine, started by the runner and outliving us. `local` and
  * the stand-in for AmlCompute both end here; the queue before it is the core's business. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -42,25 +43,27 @@ static int check(const struct backend_plan *plan, struct notes *notes, struct er
     return python_check(environment, err);
 }
 
-/* PATH and VIRTUAL_ENV as activating the environment would set them. */
-static void activate(struct strlist *list, const char *python)
+/* PATH and VIRTUAL_ENV as activating the environment would set them. `names` is a folder for names that
+ * the interpreter's own folder lacks (see name_python); it may not exist. */
+static void activate(struct strlist *list, const char *python, const char *names)
 {
     AUTO_FREE char *bin = xstrndup(python, (size_t)(strrchr(python, '/') - python));
     AUTO_FREE char *prefix = xasprintf("%.*s", (int)(strrchr(bin, '/') - bin), bin);
     AUTO_FREE char *marker = file_join(prefix, "pyvenv.cfg");
     const char *path = getenv("PATH");
-    AUTO_FREE char *search = xasprintf("%s:%s", bin, path != NULL ? path : "/usr/bin:/bin");
-    if (!file_exists(marker))
-        return;
+    AUTO_FREE char *search =
+        xasprintf("%s:%s:%s", bin, names, path != NULL ? path : "/usr/bin:/bin");
     variables_set(list, "PATH", search);
-    variables_set(list, "VIRTUAL_ENV", prefix);
+    if (file_exists(marker))
+        variables_set(list, "VIRTUAL_ENV", prefix);
 }
 
 /* The variables of the script. With `home` NULL secret references stay as they are, for showing. */
 static int add_variables(struct strlist *list, const struct backend_plan *plan, const char *home,
-                         const char *python, struct error *err)
+                         const char *python, const char *run_dir, struct error *err)
 {
-    activate(list, python);
+    AUTO_FREE char *names = file_join(run_dir, "bin");
+    activate(list, python, names);
     variables_set(list, "PYTHONUNBUFFERED", "1"); /* output is seen as it is printed */
     if (variables_define(list, json_object_get(plan->environment, "environment_variables"), home,
                          err) != 0)
@@ -109,7 +112,7 @@ static int describe(const struct backend_plan *plan, json_t *plan_out, struct er
     AUTO_FREE char *build = python_describe(plan->home, plan->environment, &cached);
     AUTO_FREE char *python = python_interpreter(plan->home, plan->environment, err);
     if (python == NULL || spec_job_argv(plan->job, python, run_dir, &argv, err) != 0 ||
-        add_variables(&variables, plan, NULL, python, err) != 0)
+        add_variables(&variables, plan, NULL, python, run_dir, err) != 0)
         return -1;
     add_identity(&variables, "<id>", json_get_string(plan->job, "experiment_name", ""), run_dir);
     json_set_string(plan_out, "environment", build);
@@ -164,6 +167,32 @@ static int prepare(struct backend_task *task, struct error *err)
     return 0;
 }
 
+/* On Azure a command says `python`; a Debian without an environment knows only python3. */
+static int name_python(const char *run_dir, const char *python, struct error *err)
+{
+    AUTO_FREE char *own = xasprintf("%.*s/python", (int)(strrchr(python, '/') - python), python);
+    AUTO_FREE char *names = file_join(run_dir, "bin");
+    AUTO_FREE char *link = file_join(names, "python");
+    if (file_exists(own))
+        return 0;
+    if (file_make_dirs(names, err) != 0 || (symlink(python, link) != 0 && errno != EEXIST))
+        return error_errno(err, "cannot link %s", link);
+    return 0;
+}
+
+/* What ${{outputs.NAME}} stands for is there when the script begins. */
+static int make_outputs(const json_t *job, const char *run_dir, struct error *err)
+{
+    json_t *outputs = json_object_get(job, "outputs");
+    for (void *at = json_object_iter(outputs); at != NULL;
+         at = json_object_iter_next(outputs, at)) {
+        AUTO_FREE char *path = xasprintf("%s/outputs/%s", run_dir, json_object_iter_key(at));
+        if (strcmp(json_object_iter_key(at), "default") != 0 && file_make_dirs(path, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* --- running -------------------------------------------------------------------------------------------- */
 
 static void on_started(const struct error *err, void *data)
@@ -186,10 +215,12 @@ static int start(struct backend_task *task, struct error *err)
     AUTO_VARIABLES struct strlist envp = STRLIST_INIT;
     AUTO_FREE char *code = file_join(task->run_dir, "code");
     AUTO_FREE char *python = python_interpreter(task->home, task->environment, err);
-    if (python == NULL || spec_job_argv(task->job, python, task->run_dir, &argv, err) != 0)
+    if (python == NULL || spec_job_argv(task->job, python, task->run_dir, &argv, err) != 0 ||
+        name_python(task->run_dir, python, err) != 0 ||
+        make_outputs(task->job, task->run_dir, err) != 0)
         return -1;
     variables_inherit(&envp, false);
-    if (add_variables(&envp, &plan, task->home, python, err) != 0)
+    if (add_variables(&envp, &plan, task->home, python, task->run_dir, err) != 0)
         return -1;
     add_identity(&envp, task->run_id, task->experiment, task->run_dir);
     const json_t *limits = json_object_get(task->job, "limits");

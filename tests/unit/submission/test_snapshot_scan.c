@@ -141,10 +141,12 @@ static void a_linked_ignore_file_does_not_count(void **state)
     AUTO_NOTES struct notes notes = NOTES_INIT;
     put(folders, "rules", "*.csv\n");
     put(folders, "a.csv", "");
+    put(folders, "lib/b.csv", "");
     link_to(folders, "rules", ".amlignore");
+    link_to(folders, "../rules", "lib/.gitignore");
     AUTO(snapshot) struct snapshot *snapshot = scan(folders, &notes);
     AUTO_FREE char *text = notes_text(&notes);
-    assert_paths(snapshot, ".amlignore a.csv rules ");
+    assert_paths(snapshot, ".amlignore a.csv lib/ lib/.gitignore lib/b.csv rules ");
     assert_contains(text, ".amlignore does not count: it is a symbolic link");
 }
 
