@@ -43,7 +43,7 @@ PKGS := $(sort $(foreach l,$(LAYERS),$(PKGS_$(l))))
 # --- flags --------------------------------------------------------------------------------------
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
   -Wmissing-prototypes -Wold-style-definition -Wpointer-arith -Wwrite-strings -Wundef -Wvla \
-  -Wformat=2 -Wcast-qual -Wimplicit-fallthrough $(if $(WERROR),-Werror)
+  -Wformat=2 -Wno-format-nonliteral -Wcast-qual -Wimplicit-fallthrough $(if $(WERROR),-Werror)
 BASIC_CFLAGS := -std=c17 -D_GNU_SOURCE -DSKIFF_VERSION='"$(VERSION)"' -I. -MMD -MP $(WARNINGS) \
   $(if $(FAILPOINTS),-DSKIFF_FAILPOINTS) \
   -fno-common -fstack-protector-strong \

@@ -48,7 +48,7 @@ struct cell *cell_new(struct request *request, const struct cell_options *option
     cell->options = *options;
     cell->options.code = cell->code = xstrdup(options->code);
     cell->count = count;
-    cell->outlet = outlet_new(request->server, request->message);
+    cell->outlet = outlet_new(request->server, request->message, options->silent);
     cell->slot = choose(request->server, options->code);
     cell->payload = json_array();
     return cell;

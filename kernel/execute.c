@@ -3,7 +3,9 @@
  * it failed (unless it was sent with stop_on_error false); what comes later runs.
  *
  * What was queued includes what the sockets still hold: Run All sends everything at once, and a quick
- * cell fails before the rest was read. So aborting goes on until the loop has turned without a message.
+ * cell fails before the rest was read. So the reply that tells of a failure is held back until the loop
+ * has turned without a message: what was sent before it can be seen is aborted, what is sent after it
+ * runs.
  * Each cell begins in a turn of its own, so that a chain of quick ones does not nest.
  * https://jupyter-client.readthedocs.io/en/stable/messaging.html#execute */
 #include <stdlib.h>
@@ -38,9 +40,18 @@ static void abort_request(struct request *request)
     request_end(request, content_execute_aborted(count));
 }
 
+/* Sends the reply of a failed cell that was held back. */
+static void end_failed(struct server *server)
+{
+    server->aborting = 0;
+    if (server->failed != NULL)
+        request_end(steal(&server->failed), steal(&server->failed_reply));
+}
+
 void execute_abort_queue(struct server *server)
 {
     struct request *request;
+    end_failed(server);
     while ((request = pop(server)) != NULL)
         abort_request(request);
 }
@@ -105,6 +116,8 @@ static void on_next_cell(uv_idle_t *idle)
     struct server *server = idle->data;
     if (still_aborting(server))
         return;
+    if (server->failed != NULL)
+        execute_abort_queue(server);
     if (server->cell != NULL || server->queue == NULL)
         uv_idle_stop(idle);
     else
@@ -122,7 +135,7 @@ void execute_enqueue(struct request *request)
     AUTO_ERROR struct error err = ERROR_INIT;
     struct server *server = request->server;
     struct request **end = &server->queue;
-    if (server->stopping || server->aborting > 0) {
+    if (server->stopping) {
         abort_request(request);
         return;
     }
@@ -142,13 +155,15 @@ void execute_enqueue(struct request *request)
 void execute_cell_ended(struct server *server, struct request *request, json_t *reply, bool failed)
 {
     server->cell = NULL;
-    request_end(request, reply);
-    if (failed && !server->closed) {
-        execute_abort_queue(server);
+    if (failed && !server->stopping) {
+        server->failed = request;
+        server->failed_reply = reply;
         server->aborting = QUIET_TURNS;
         server->dispatched_before = server->dispatched;
         uv_idle_start(&server->next_cell, on_next_cell);
+        return;
     }
+    request_end(request, reply);
     schedule(server);
 }
 

@@ -30,11 +30,12 @@ static struct message *header_of(const struct message *message)
     return copy;
 }
 
-struct outlet *outlet_new(struct server *server, const struct message *message)
+struct outlet *outlet_new(struct server *server, const struct message *message, bool silent)
 {
     struct outlet *outlet = xcalloc(1, sizeof *outlet);
     outlet->server = server;
     outlet->about = header_of(message);
+    outlet->silent = silent;
     outlet->refs = 1;
     outlet->next = server->outlets;
     server->outlets = outlet;
@@ -70,7 +71,7 @@ void outlet_server_closed(struct server *server)
 
 static void publish(struct outlet *outlet, const char *type, json_t *content)
 {
-    if (outlet->server != NULL)
+    if (outlet->server != NULL && !outlet->silent)
         server_publish(outlet->server, outlet->about, type, content);
     else
         json_decref(content);

@@ -17,6 +17,8 @@ struct question {
     char *code;
     size_t cursor;
     int detail;
+    struct question *previous; /* among the open ones */
+    struct question *next;
 };
 
 const char *question_code(const struct question *question)
@@ -34,11 +36,31 @@ int question_detail(const struct question *question)
     return question->detail;
 }
 
+static void add(struct server *server, struct question *question)
+{
+    question->next = server->questions;
+    if (question->next != NULL)
+        question->next->previous = question;
+    server->questions = question;
+}
+
 static void answer(struct question *question, json_t *reply)
 {
+    if (question->previous != NULL)
+        question->previous->next = question->next;
+    else
+        question->request->server->questions = question->next;
+    if (question->next != NULL)
+        question->next->previous = question->previous;
     request_end(question->request, reply);
     free(question->code);
     free(question);
+}
+
+void question_abort_all(struct server *server)
+{
+    while (server->questions != NULL)
+        answer(server->questions, content_aborted());
 }
 
 void question_answer_complete(struct question *question, json_t *matches, json_t *types,
@@ -79,6 +101,7 @@ static struct question *read_question(struct request *request)
     question->code = xstrdup(code);
     question->cursor = utf8_offset(code, cursor > 0 ? (size_t)cursor : 0);
     question->detail = detail > 0 ? 1 : 0;
+    add(request->server, question);
     return question;
 }
 

@@ -135,6 +135,7 @@ void server_close(struct server *server)
     server->stopping = true;
     execute_abort_queue(server);
     cell_abandon(server->cell);
+    question_abort_all(server);
     server->closed = true;
     outlet_server_closed(server);
     comm_free_all(server);

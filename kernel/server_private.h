@@ -21,6 +21,7 @@ struct comm_target;
 struct history;
 struct input;
 struct outlet;
+struct question;
 
 /* One request that has not been answered yet. Busy was sent when it began; request_end() sends the reply
  * and idle, and is the only place that does. */
@@ -48,10 +49,13 @@ struct server {
     struct cell *cell; /* the running one, or NULL */
     int execution_count;
     uv_idle_t next_cell; /* runs while there is something to begin, or to abort */
-    int aborting; /* turns of the loop without a message after which a failure is over; 0: none */
+    struct request *failed; /* its reply is held back until what was sent before it is here; or NULL */
+    json_t *failed_reply;
+    int aborting; /* turns of the loop without a message after which that is so; 0: none */
     size_t dispatched, dispatched_before; /* messages, now and at the turn before */
 
     struct outlet *outlets; /* alive; told when the server closes */
+    struct question *questions; /* not answered yet; aborted when the server closes */
     struct comm *comms;     /* comm.c */
     size_t comm_count;
     struct comm_target *targets;        /* comm.c */
@@ -98,11 +102,12 @@ void dispatch(struct server *server, enum channel channel, struct message *messa
 
 void execute_enqueue(struct request *request);          /* execute.c */
 void execute_interrupt(struct server *server);          /* the running cell, and what it asks */
-void execute_abort_queue(struct server *server);        /* replies "aborted" to all that wait */
+void execute_abort_queue(struct server *server);        /* ends a failed cell, then all that wait */
 void execute_input_reply(struct request *request);      /* cell.c */
 void question_handle_complete(struct request *request); /* question.c */
 void question_handle_inspect(struct request *request);
 void question_handle_is_complete(struct request *request);
+void question_abort_all(struct server *server); /* replies "aborted" to all that are open */
 void comm_handle_open(struct request *request); /* comm.c */
 void comm_handle_msg(struct request *request);
 void comm_handle_close(struct request *request);
@@ -132,8 +137,8 @@ void execute_cell_ended(struct server *server, struct request *request, json_t *
 
 /* --- outlets (outlet.c) -------------------------------------------------------------------------------- */
 
-/* A new outlet for the request's output; one reference. */
-struct outlet *outlet_new(struct server *server, const struct message *message);
+/* A new outlet for the request's output, which is swallowed when it is silent; one reference. */
+struct outlet *outlet_new(struct server *server, const struct message *message, bool silent);
 void outlet_server_closed(struct server *server);
 
 /* --- stopping -------------------------------------------------------------------------------------------- */

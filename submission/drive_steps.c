@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/failpoint.h"
@@ -226,11 +227,23 @@ static bool claim_node(struct drive *drive)
     return false;
 }
 
+/* The manifest says that code/ is whole, as far as this boot of the machine goes: what was laid out is
+ * not forced to the disk, and a power cut may have taken some of it. */
+static bool is_laid_out(const struct drive *drive)
+{
+    AUTO_FREE char *manifest = run_path(drive->run, MANIFEST);
+    struct timespec now;
+    struct timespec uptime;
+    struct stat st;
+    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(CLOCK_BOOTTIME, &uptime);
+    return stat(manifest, &st) == 0 && st.st_mtim.tv_sec >= now.tv_sec - uptime.tv_sec;
+}
+
 void drive_step_start(struct drive *drive)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
-    AUTO_FREE char *manifest = run_path(drive->run, MANIFEST);
-    bool laid_out = file_exists(manifest);
+    bool laid_out = is_laid_out(drive);
     if ((!laid_out || !drive->environment_ready) && drive->run->state == RUN_NOT_STARTED &&
         advance(drive->submission, drive->run, RUN_PREPARING, NULL, &err) != 0) {
         drive_fail(drive, &err);

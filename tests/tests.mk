@@ -92,7 +92,7 @@ fuzz fuzz-short: ; $(fuzz)
 fuzz: SECONDS_EACH = 600
 fuzz-short: SECONDS_EACH = 10
 define fuzz
-@$(MAKE) --no-print-directory CONFIG=fuzz CC=clang SANITIZE=fuzzer-no-link,$(ASAN) fuzzers
++@$(MAKE) --no-print-directory CONFIG=fuzz CC=clang SANITIZE=fuzzer-no-link,$(ASAN) fuzzers
 @for f in $(FUZZERS); do tests/run-fuzzer build/fuzz/tests/fuzz/fuzz_$$f tests/fuzz/corpus/$$f \
   $(or $(FUZZ_SECONDS),$(SECONDS_EACH)) || exit 1; done
 endef
@@ -123,7 +123,10 @@ demo: ## install what is needed, build, and train the example; prints the page's
 	@cd notebooks && SKIFF_HOME=$(abspath build/demo/home) $(abspath $(VENV))/bin/jupyter nbconvert --to html \
 	  --execute train-digits.ipynb --output-dir $(abspath build/demo)
 	@echo "The result: $(abspath build/demo)/train-digits.html"
-bench: all venv ## measure, side by side with the peers and the floor
-	$(Q)$(CC) -O2 -o build/bare_loop bench/bare_loop.c $(call pkg,--libs,libzmq jansson libsodium)
+build/bare_loop: bench/bare_loop.c
+	$(Q)$(CC) -O2 -o $@ $< $(call pkg,--libs,libzmq jansson libsodium)
+build/bench_snapshot: build/default/bench/bench_snapshot.o $(call LIB,submission) $(call LIB,base)
+	$(Q)$(CC) $(BASIC_LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_submission)) -lm
+bench: all venv build/bare_loop build/bench_snapshot ## measure, side by side with the peers and the floor
 	$(Q)$(PYTHON) bench/bench.py build
 .PHONY: demo bench
