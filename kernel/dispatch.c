@@ -76,7 +76,6 @@ void dispatch(struct server *server, enum channel channel, struct message *messa
 {
     struct request *request = xcalloc(1, sizeof *request);
     *request = (struct request){.server = server, .channel = channel, .message = message};
-    server->dispatched++;
     if (channel == CHANNEL_STDIN) {
         execute_input_reply(request);
         return;

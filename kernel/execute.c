@@ -2,10 +2,10 @@
 /* Execute requests, one at a time and in order. A cell that failed aborts what was queued behind it when
  * it failed (unless it was sent with stop_on_error false); what comes later runs.
  *
- * What was queued includes what the sockets still hold: Run All sends everything at once, and a quick
- * cell fails before the rest was read. So the reply that tells of a failure is held back until the loop
- * has turned without a message: what was sent before it can be seen is aborted, what is sent after it
- * runs.
+ * What was queued includes what is still on its way: Run All sends everything at once, and a quick cell
+ * fails before the rest was read. So the reply that tells of a failure is held back until no cell has
+ * come for a moment: what was sent before it can be seen is aborted, what is sent after it runs.
+ *
  * Each cell begins in a turn of its own, so that a chain of quick ones does not nest.
  * https://jupyter-client.readthedocs.io/en/stable/messaging.html#execute */
 #include <stdlib.h>
@@ -19,8 +19,10 @@
 /* Run All of the largest notebooks sends a few hundred cells; beyond this it is no notebook. */
 #define QUEUE_MAX 20000
 
-/* A turn that began before the sockets were read proves nothing; the one after it does. */
-#define QUIET_TURNS 2
+/* The moment: a server between us and the page passes the cells of a Run All on one by one, a few
+ * milliseconds apart. Two ticks, because the first may come before the sockets were read. */
+#define QUIET_TICK_MS 50
+#define QUIET_TICKS 2
 
 static struct request *pop(struct server *server)
 {
@@ -43,7 +45,7 @@ static void abort_request(struct request *request)
 /* Sends the reply of a failed cell that was held back. */
 static void end_failed(struct server *server)
 {
-    server->aborting = 0;
+    uv_timer_stop(&server->quiet);
     if (server->failed != NULL)
         request_end(steal(&server->failed), steal(&server->failed_reply));
 }
@@ -98,27 +100,10 @@ static void begin(struct request *request)
     slot->interpreter->execute(slot->self, server->cell);
 }
 
-/* True while what was sent before the failure may still be on its way in. */
-static bool still_aborting(struct server *server)
-{
-    if (server->aborting == 0)
-        return false;
-    if (server->dispatched != server->dispatched_before)
-        server->aborting = QUIET_TURNS;
-    else
-        server->aborting--;
-    server->dispatched_before = server->dispatched;
-    return server->aborting > 0;
-}
-
 static void on_next_cell(uv_idle_t *idle)
 {
     struct server *server = idle->data;
-    if (still_aborting(server))
-        return;
-    if (server->failed != NULL)
-        execute_abort_queue(server);
-    if (server->cell != NULL || server->queue == NULL)
+    if (server->cell != NULL || server->failed != NULL || server->queue == NULL)
         uv_idle_stop(idle);
     else
         begin(pop(server));
@@ -126,8 +111,15 @@ static void on_next_cell(uv_idle_t *idle)
 
 static void schedule(struct server *server)
 {
-    if (!server->closed && server->cell == NULL && server->queue != NULL)
+    if (!server->closed && server->queue != NULL)
         uv_idle_start(&server->next_cell, on_next_cell);
+}
+
+static void on_quiet_tick(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    if (++server->quiet_ticks >= QUIET_TICKS)
+        execute_abort_queue(server);
 }
 
 void execute_enqueue(struct request *request)
@@ -149,6 +141,7 @@ void execute_enqueue(struct request *request)
         end = &(*end)->next;
     *end = request;
     server->queue_size++;
+    server->quiet_ticks = 0;
     schedule(server);
 }
 
@@ -158,9 +151,9 @@ void execute_cell_ended(struct server *server, struct request *request, json_t *
     if (failed && !server->stopping) {
         server->failed = request;
         server->failed_reply = reply;
-        server->aborting = QUIET_TURNS;
-        server->dispatched_before = server->dispatched;
-        uv_idle_start(&server->next_cell, on_next_cell);
+        server->quiet_ticks = 0;
+        uv_update_time(server->loop); /* the cell may have taken its time in this turn */
+        uv_timer_start(&server->quiet, on_quiet_tick, QUIET_TICK_MS, QUIET_TICK_MS);
         return;
     }
     request_end(request, reply);

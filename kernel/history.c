@@ -75,8 +75,10 @@ static sqlite3 *open_db(const char *path)
         if (read_version(db) == SCHEMA_VERSION || prepare_schema(db) == 0)
             return db;
     }
+    bool is_other = sqlite3_errcode(db) == SQLITE_OK || sqlite3_errcode(db) == SQLITE_DONE;
     if (strcmp(path, ":memory:") != 0)
-        log_warning("history is kept in memory only: %s: %s", path, sqlite3_errmsg(db));
+        log_warning("history is kept in memory only: %s: %s", path,
+                    is_other ? "another version of Skiff wrote it" : sqlite3_errmsg(db));
     sqlite3_close(db);
     return NULL;
 }
@@ -134,6 +136,21 @@ void history_append(struct history *history, int line, const char *input)
     sqlite3_finalize(statement);
 }
 
+/* This session's number; before its first input the one it will get if no other kernel comes first. */
+static int64_t current_session(const struct history *history)
+{
+    sqlite3_stmt *statement;
+    int64_t last = 0;
+    if (history->session > 0)
+        return history->session;
+    if (sqlite3_prepare_v2(history->db, "SELECT max(session) FROM sessions", -1, &statement,
+                           NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        last = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return last + 1;
+}
+
 static sqlite3_stmt *prepare_query(struct history *history, const struct history_query *query)
 {
     static const char *const texts[] = {
@@ -145,7 +162,9 @@ static sqlite3_stmt *prepare_query(struct history *history, const struct history
     if (sqlite3_prepare_v2(history->db, sql, -1, &statement, NULL) != SQLITE_OK)
         return NULL;
     if (query->access == HISTORY_RANGE) {
-        int64_t session = query->session > 0 ? query->session : history->session + query->session;
+        int64_t session = query->session;
+        if (session <= 0)
+            session += current_session(history);
         sqlite3_bind_int64(statement, 1, session);
         sqlite3_bind_int64(statement, 2, query->start);
         sqlite3_bind_int64(statement, 3, query->stop > 0 ? query->stop : INT64_MAX);

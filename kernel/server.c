@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The server's life: channels, signals, the parent. Everything it does between is in dispatch.c and
- * below. It has no timer: an idle kernel wakes for nothing but a message. */
+ * below. An idle kernel runs no timer: it wakes for nothing but a message. */
 #include "kernel/server.h"
 
 #include <signal.h>
@@ -85,8 +85,9 @@ static void open_handles(struct server *server)
     uv_signal_init(server->loop, &server->sigint);
     uv_signal_init(server->loop, &server->sigterm);
     uv_idle_init(server->loop, &server->next_cell);
-    server->sigint.data = server->sigterm.data = server->next_cell.data = server;
-    server->open_handles = 3;
+    uv_timer_init(server->loop, &server->quiet);
+    server->sigint.data = server->sigterm.data = server->next_cell.data = server->quiet.data = server;
+    server->open_handles = 4;
     uv_signal_start(&server->sigint, on_sigint, SIGINT);
     uv_signal_start(&server->sigterm, on_sigterm, SIGTERM);
     watch_parent(server);
@@ -144,6 +145,7 @@ void server_close(struct server *server)
     uv_close((uv_handle_t *)&server->sigint, on_handle_closed);
     uv_close((uv_handle_t *)&server->sigterm, on_handle_closed);
     uv_close((uv_handle_t *)&server->next_cell, on_handle_closed);
+    uv_close((uv_handle_t *)&server->quiet, on_handle_closed);
     if (server->parent_fd >= 0)
         uv_close((uv_handle_t *)&server->parent, on_handle_closed);
 }

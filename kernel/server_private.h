@@ -49,10 +49,10 @@ struct server {
     struct cell *cell; /* the running one, or NULL */
     int execution_count;
     uv_idle_t next_cell; /* runs while there is something to begin, or to abort */
-    struct request *failed; /* its reply is held back until what was sent before it is here; or NULL */
+    struct request *failed; /* NULL, or its reply waits until what was sent before it is here */
     json_t *failed_reply;
-    int aborting; /* turns of the loop without a message after which that is so; 0: none */
-    size_t dispatched, dispatched_before; /* messages, now and at the turn before */
+    uv_timer_t quiet; /* runs while there is a failed one */
+    int quiet_ticks;  /* of it without a new cell */
 
     struct outlet *outlets; /* alive; told when the server closes */
     struct question *questions; /* not answered yet; aborted when the server closes */
