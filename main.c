@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The program: reads the command line and wires the parts together. It decides nothing. */
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +9,10 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "kernel/server.h"
-#include "kernelspec/install.h"
+#include "kernelspec/command.h"
 #include "magics/magics.h"
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE 2 /* as in kernelspec/command.c */
 #define EXIT_PORTS 3 /* the connection file's ports are taken: another try with others may work */
 
 static const char usage[] =
@@ -103,49 +102,7 @@ static int run_kernel(int argc, char **argv)
     return status;
 }
 
-/* --- install, reindex ---------------------------------------------------------------------------------- */
-
-static int run_install(int argc, char **argv)
-{
-    static const struct option options[] = {{"user", no_argument, NULL, 'u'},
-                                            {"sys-prefix", no_argument, NULL, 's'},
-                                            {"prefix", required_argument, NULL, 'p'},
-                                            {"name", required_argument, NULL, 'n'},
-                                            {"display-name", required_argument, NULL, 'd'},
-                                            {NULL, 0, NULL, 0}};
-    AUTO_ERROR struct error err = ERROR_INIT;
-    AUTO_FREE char *path = NULL;
-    struct install_options install = {.where = INSTALL_USER};
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (option) {
-        case 'u':
-            install.where = INSTALL_USER;
-            break;
-        case 's':
-            install.where = INSTALL_SYS_PREFIX;
-            break;
-        case 'p':
-            install.where = INSTALL_PREFIX;
-            install.prefix = optarg;
-            break;
-        case 'n':
-            install.name = optarg;
-            break;
-        case 'd':
-            install.display_name = optarg;
-            break;
-        default:
-            return EXIT_USAGE;
-        }
-    }
-    if (install_kernelspec(&install, &path, &err) != 0)
-        return report(&err, 1);
-    printf("Installed the kernel in %s\nChoose it as \"%s\" in Jupyter, or: jupyter console "
-           "--kernel %s\n",
-           path, install.display_name ? install.display_name : "Skiff", file_base_name(path));
-    return EXIT_SUCCESS;
-}
+/* --- reindex ---------------------------------------------------------------------------------- */
 
 static int run_reindex(int argc, char **argv)
 {
@@ -180,7 +137,7 @@ int main(int argc, char **argv)
     if (strcmp(command, "kernel") == 0)
         return run_kernel(argc - 1, argv + 1);
     if (strcmp(command, "install") == 0)
-        return run_install(argc - 1, argv + 1);
+        return command_install(argc - 1, argv + 1);
     if (strcmp(command, "reindex") == 0)
         return run_reindex(argc - 1, argv + 1);
     if (strcmp(command, "version") == 0)

@@ -85,11 +85,14 @@ static sqlite3 *open_db(const char *path)
 
 struct history *history_open(const char *path)
 {
+    AUTO_ERROR struct error err = ERROR_INIT;
     struct history *history = xcalloc(1, sizeof *history);
     if (path != NULL) {
         AUTO_FREE char *dir = xstrndup(path, (size_t)(file_base_name(path) - path));
-        if (dir[0] == '\0' || file_make_dirs(dir, NULL) == 0)
+        if (dir[0] == '\0' || file_make_dirs(dir, &err) == 0)
             history->db = open_db(path);
+        else
+            log_warning("history is kept in memory only: %s", err.text);
     }
     if (history->db == NULL)
         history->db = open_db(":memory:");

@@ -86,7 +86,8 @@ static void open_handles(struct server *server)
     uv_signal_init(server->loop, &server->sigterm);
     uv_idle_init(server->loop, &server->next_cell);
     uv_timer_init(server->loop, &server->quiet);
-    server->sigint.data = server->sigterm.data = server->next_cell.data = server->quiet.data = server;
+    server->sigint.data = server->sigterm.data = server->next_cell.data = server->quiet.data =
+        server;
     server->open_handles = 4;
     uv_signal_start(&server->sigint, on_sigint, SIGINT);
     uv_signal_start(&server->sigterm, on_sigterm, SIGTERM);
@@ -112,7 +113,6 @@ int server_open(uv_loop_t *loop, const struct server_options *options, struct se
     server->interpreters =
         xmemdup(options->interpreters, options->interpreter_count * sizeof *options->interpreters);
     open_handles(server);
-    server_publish(server, NULL, "status", content_status("starting"));
     *ret_server = server;
     return 0;
 }

@@ -76,6 +76,8 @@ static void connect_sockets(struct frontend *frontend)
             zmq_setsockopt(socket, ZMQ_ROUTING_ID, identity, strlen(identity));
         if (types[i] == ZMQ_SUB)
             zmq_setsockopt(socket, ZMQ_SUBSCRIBE, "", 0);
+        if (i == CHANNEL_STDIN) /* writable when it is connected, not before */
+            set_option(socket, ZMQ_IMMEDIATE, 1);
         assert_int_equal(zmq_connect(socket, endpoint), 0);
     }
 }
@@ -164,10 +166,13 @@ void frontend_start_kernel(struct frontend *frontend, const char *const *argv,
                                              (const char *const *)environment.items, log_path);
 }
 
+/* A kernel cannot ask a front end whose stdin is not connected yet: the question would be lost. */
 void frontend_wait_ready(struct frontend *frontend)
 {
+    zmq_pollitem_t connected = {.socket = frontend->sockets[CHANNEL_STDIN], .events = ZMQ_POLLOUT};
     frontend_message_free(frontend_recv_iopub(frontend, NULL, "iopub_welcome"));
     frontend_message_free(frontend_recv_iopub(frontend, "", "status"));
+    assert_int_equal(zmq_poll(&connected, 1, FRONTEND_WAIT_MS), 1);
 }
 
 struct frontend *frontend_start(const char *transport, const char *const *env)

@@ -57,6 +57,7 @@ struct fixture {
     struct outlet *outlet;
     struct comm *comm;
     char *text; /* what the timer writes */
+    char *history_path;
     bool stubborn;
     uv_timer_t timer;
 };
@@ -277,7 +278,7 @@ static int fixture_open(struct fixture *fixture, uv_loop_t *loop,
 {
     const char *parent = getenv("JPY_PARENT_PID");
     AUTO_FREE char *home = file_skiff_home();
-    AUTO_FREE char *history = file_join(home, "history.db");
+    fixture->history_path = file_join(home, "history.db");
     const struct interpreter_slot slots[] = {{&fixture_percent, fixture},
                                              {&fixture_words, fixture}};
     struct server_options options = {.connection = connection,
@@ -286,7 +287,7 @@ static int fixture_open(struct fixture *fixture, uv_loop_t *loop,
                                      .implementation = "fixture",
                                      .version = "1.2.3",
                                      .banner = "A kernel for tests",
-                                     .history_path = history,
+                                     .history_path = fixture->history_path,
                                      .parent_pid = parent != NULL ? (pid_t)atol(parent) : 0,
                                      .stopping = fixture_stopping,
                                      .data = fixture};
@@ -313,6 +314,7 @@ static int fixture_serve(const char *connection_file)
         return EXIT_FAILURE;
     }
     uv_run(&loop, UV_RUN_DEFAULT);
+    free(fixture.history_path);
     return uv_loop_close(&loop) == 0 ? EXIT_SUCCESS : FIXTURE_HANDLES_LEFT;
 }
 
@@ -399,8 +401,8 @@ static inline void fixture_expect_types(const struct frontend_result *result, co
 /* Begins a cell that hangs, and waits until it does. */
 static inline const char *fixture_begin(struct frontend *frontend, const char *code)
 {
-    const char *msg_id = frontend_send(frontend, CHANNEL_SHELL, "execute_request",
-                                       frontend_execute_content(code));
+    const char *msg_id =
+        frontend_send(frontend, CHANNEL_SHELL, "execute_request", frontend_execute_content(code));
     frontend_message_free(frontend_recv_iopub(frontend, msg_id, "execute_input"));
     if (strcmp(code, "hang") == 0 || strcmp(code, "stubborn") == 0)
         frontend_message_free(frontend_recv_iopub(frontend, msg_id, "stream"));

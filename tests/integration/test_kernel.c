@@ -95,8 +95,7 @@ static void test_page(void **state)
 {
     AUTO(frontend_result) struct frontend_result *result = frontend_execute(*state, "page a");
     frontend_expect_ok(result);
-    const json_t *page =
-        json_array_get(json_object_get(result->reply->content, "payload"), 0);
+    const json_t *page = json_array_get(json_object_get(result->reply->content, "payload"), 0);
     assert_string_equal(json_get_string(page, "source", ""), "page");
     assert_string_equal(json_get_string(json_object_get(page, "data"), "text/plain", ""), "a");
 }
@@ -401,8 +400,7 @@ static void test_comm_of_the_front_end(void **state)
     expect_comms(frontend, NULL, "{\"a\":{\"target_name\":\"echo\"}}");
     expect_comms(frontend, "echo", "{\"a\":{\"target_name\":\"echo\"}}");
     expect_comms(frontend, "other", "{}");
-    expect_nothing_said(frontend,
-                        send_comm(frontend, "comm_close", "a", NULL, json_object()));
+    expect_nothing_said(frontend, send_comm(frontend, "comm_close", "a", NULL, json_object()));
     expect_nothing_said(frontend, send_comm(frontend, "comm_msg", "a", NULL, json_object()));
     expect_comms(frontend, NULL, "{}");
 }
@@ -660,8 +658,9 @@ static void test_shutdown_while_working(void **state)
     static const struct {
         const char *code;
         const char *ename;
-    } cases[] = {
-        {"hang", "KeyboardInterrupt"}, {"stubborn", "KernelStopped"}, {"ask x", "KeyboardInterrupt"}};
+    } cases[] = {{"hang", "KeyboardInterrupt"},
+                 {"stubborn", "KernelStopped"},
+                 {"ask x", "KeyboardInterrupt"}};
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         AUTO(frontend) struct frontend *frontend = fixture_start_as("kernel", "ipc");

@@ -120,9 +120,8 @@ static void test_files_of_no_use(void **state)
         else
             assert_int_equal(file_make_dirs(kind == A_FOLDER ? path : home, NULL), 0);
         if (kind == CORRUPT || kind == READ_ONLY)
-            assert_int_equal(file_write(path, "no database at all", 18,
-                                        kind == CORRUPT ? 0600 : 0400, NULL),
-                             0);
+            assert_int_equal(
+                file_write(path, "no database at all", 18, kind == CORRUPT ? 0600 : 0400, NULL), 0);
         if (kind == READ_ONLY)
             assert_int_equal(chmod(home, 0500), 0);
         AUTO(frontend) struct frontend *frontend = start_at(home);

@@ -156,8 +156,7 @@ static void expect_case(struct frontend *frontend, const struct hostile_case *ho
                         const char *content, size_t size)
 {
     AUTO_FREE char *what = xasprintf("%s %.80s", hostile->type, content);
-    const char *msg_id =
-        frontend_send_text(frontend, CHANNEL_SHELL, hostile->type, content, size);
+    const char *msg_id = frontend_send_text(frontend, CHANNEL_SHELL, hostile->type, content, size);
     expect_answer(frontend, msg_id, hostile->outcome, what);
 }
 
@@ -207,20 +206,13 @@ static const struct {
 
 /* What needs nothing from its content is answered all the same. */
 static const struct hostile_case types[] = {
-    {"execute_request", NULL, ERROR},
-    {"complete_request", NULL, ERROR},
-    {"inspect_request", NULL, ERROR},
-    {"is_complete_request", NULL, ERROR},
-    {"history_request", NULL, ERROR},
-    {"comm_info_request", NULL, ERROR},
-    {"comm_open", NULL, NO_REPLY},
-    {"comm_msg", NULL, NO_REPLY},
-    {"comm_close", NULL, NO_REPLY},
-    {"kernel_info_request", NULL, OK},
-    {"connect_request", NULL, OK},
-    {"interrupt_request", NULL, OK},
-    {"usage_request", NULL, EITHER},
-    {"no_such_request", NULL, NO_REPLY},
+    {"execute_request", NULL, ERROR}, {"complete_request", NULL, ERROR},
+    {"inspect_request", NULL, ERROR}, {"is_complete_request", NULL, ERROR},
+    {"history_request", NULL, ERROR}, {"comm_info_request", NULL, ERROR},
+    {"comm_open", NULL, NO_REPLY},    {"comm_msg", NULL, NO_REPLY},
+    {"comm_close", NULL, NO_REPLY},   {"kernel_info_request", NULL, OK},
+    {"connect_request", NULL, OK},    {"interrupt_request", NULL, OK},
+    {"usage_request", NULL, EITHER},  {"no_such_request", NULL, NO_REPLY},
 };
 
 static void test_contents(void **state)
@@ -326,11 +318,10 @@ static void test_headers(void **state)
                                           "{\"msg_id\":\"\",\"msg_type\":\"kernel_info_request\"}",
                                           "{\"msg_id\":\"a\",\"msg_type\":\"\"}"};
     for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
-        const struct frame parts[MESSAGE_PARTS] = {
-            {.data = headers[i], .size = strlen(headers[i])},
-            {.data = "{}", .size = 2},
-            {.data = "{}", .size = 2},
-            {.data = "{}", .size = 2}};
+        const struct frame parts[MESSAGE_PARTS] = {{.data = headers[i], .size = strlen(headers[i])},
+                                                   {.data = "{}", .size = 2},
+                                                   {.data = "{}", .size = 2},
+                                                   {.data = "{}", .size = 2}};
         frontend_send_parts(*state, CHANNEL_SHELL, parts);
         frontend_expect_silence(*state, CHANNEL_SHELL);
     }
@@ -385,11 +376,9 @@ static void test_buffers(void **state)
 {
     static const struct frame buffers[] = {{.data = "\0\xff", .size = 2}, {.data = "", .size = 0}};
     struct frontend *frontend = *state;
-    const char *msg_id =
-        frontend_send_with(frontend, CHANNEL_SHELL, "execute_request",
-                           frontend_execute_content("echo a"),
-                           &(struct frontend_extras){.buffers = buffers,
-                                                     .buffer_count = ARRAY_SIZE(buffers)});
+    const char *msg_id = frontend_send_with(
+        frontend, CHANNEL_SHELL, "execute_request", frontend_execute_content("echo a"),
+        &(struct frontend_extras){.buffers = buffers, .buffer_count = ARRAY_SIZE(buffers)});
     AUTO(frontend_result) struct frontend_result *result = frontend_collect(frontend, msg_id);
     frontend_expect_ok(result);
 }
@@ -410,13 +399,19 @@ static void test_wrong_channel(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        FIXTURE_TEST(test_fields),      FIXTURE_TEST(test_contents),
+        FIXTURE_TEST(test_fields),
+        FIXTURE_TEST(test_contents),
         FIXTURE_TEST(test_refused_cell_does_not_count),
-        UNIT(test_shutdown_badly_spelt), FIXTURE_TEST(test_forged),
-        FIXTURE_TEST(test_cut),         FIXTURE_TEST(test_undelimited),
-        FIXTURE_TEST(test_replayed),    FIXTURE_TEST(test_headers),
-        FIXTURE_TEST(test_other_parts), FIXTURE_TEST(test_large),
-        FIXTURE_TEST(test_buffers),     FIXTURE_TEST(test_wrong_channel),
+        UNIT(test_shutdown_badly_spelt),
+        FIXTURE_TEST(test_forged),
+        FIXTURE_TEST(test_cut),
+        FIXTURE_TEST(test_undelimited),
+        FIXTURE_TEST(test_replayed),
+        FIXTURE_TEST(test_headers),
+        FIXTURE_TEST(test_other_parts),
+        FIXTURE_TEST(test_large),
+        FIXTURE_TEST(test_buffers),
+        FIXTURE_TEST(test_wrong_channel),
     };
     int role = fixture_main(argc, argv);
     return role >= 0 ? role : cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,8 +140,7 @@ static void test_text(void **state)
     const struct home *home = *state;
     write_session(home->path, inputs);
     struct history *history = history_open(home->path);
-    AUTO_JSON json_t *rows =
-        history_find(history, &(struct history_query){.access = HISTORY_TAIL});
+    AUTO_JSON json_t *rows = history_find(history, &(struct history_query){.access = HISTORY_TAIL});
     assert_int_equal(json_array_size(rows), ARRAY_SIZE(inputs) - 1);
     for (size_t i = 0; inputs[i] != NULL; i++)
         assert_string_equal(json_string_value(json_array_get(json_array_get(rows, i), 2)),
@@ -159,8 +158,7 @@ static void test_long_input(void **state)
     memcpy(input + HISTORY_ENTRY_MAX - 1, "\U0001F600", 4);
     struct history *history = history_open(home->path);
     history_append(history, 1, input);
-    AUTO_JSON json_t *rows =
-        history_find(history, &(struct history_query){.access = HISTORY_TAIL});
+    AUTO_JSON json_t *rows = history_find(history, &(struct history_query){.access = HISTORY_TAIL});
     const json_t *text = json_array_get(json_array_get(rows, 0), 2);
     assert_true(json_string_length(text) < size);
     assert_memory_equal(json_string_value(text), input, HISTORY_ENTRY_MAX - 1);
@@ -204,8 +202,7 @@ static void test_damaged_file(void **state)
                          sizeof garbage);
     struct history *history = history_open(home->path);
     append_all(history, second);
-    AUTO_JSON json_t *rows =
-        history_find(history, &(struct history_query){.access = HISTORY_TAIL});
+    AUTO_JSON json_t *rows = history_find(history, &(struct history_query){.access = HISTORY_TAIL});
     assert_true(json_is_array(rows));
     history_close(history);
 }
@@ -250,10 +247,10 @@ static void test_no_place_for_a_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_queries),      TEST(test_before_the_first_input),
-        TEST(test_two_at_once),  TEST(test_text),
-        TEST(test_long_input),   TEST(test_corrupt_file),
-        TEST(test_damaged_file), TEST(test_later_version),
+        TEST(test_queries),        TEST(test_before_the_first_input),
+        TEST(test_two_at_once),    TEST(test_text),
+        TEST(test_long_input),     TEST(test_corrupt_file),
+        TEST(test_damaged_file),   TEST(test_later_version),
         TEST(test_read_only_file), TEST(test_no_place_for_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
