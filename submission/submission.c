@@ -138,12 +138,46 @@ const struct workspace *submission_workspace(struct submission *submission, stru
     return submission->workspace;
 }
 
+/* Takes `rows`, which may be NULL. */
+static void add_names(json_t *rows, const char *key, struct strlist *ret_names)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach (rows, i, row)
+        strlist_add(ret_names, json_get_string(row, key, ""));
+    json_decref(rows);
+}
+
+/* A kernel killed between a run's directory and its index entry leaves a run that only the directories
+ * know. */
+static void index_missing_runs(struct submission *submission)
+{
+    AUTO_STRLIST struct strlist ids = STRLIST_INIT;
+    AUTO_STRLIST struct strlist known = STRLIST_INIT;
+    struct store_run_filter all = {.max = 0};
+    add_names(store_list_runs(submission->store, &all, NULL), "id", &known);
+    strlist_sort(&known);
+    if (run_list_ids(submission->home, &ids, NULL) != 0)
+        return;
+    for (size_t i = 0, k = 0; i < ids.count; i++) { /* both are sorted */
+        AUTO(run) struct run *run = NULL;
+        while (k < known.count && strcmp(known.items[k], ids.items[i]) < 0)
+            k++;
+        if (k < known.count && strcmp(known.items[k], ids.items[i]) == 0)
+            continue;
+        if (run_load(submission->home, ids.items[i], &run, NULL) == 0)
+            store_put_run(submission->store, run, NULL);
+    }
+}
+
 struct store *submission_store(struct submission *submission, struct notes *notes,
                                struct error *err)
 {
-    if (submission->store == NULL &&
-        store_open(submission->home, &submission->store, notes, err) != 0)
+    if (submission->store != NULL)
+        return submission->store;
+    if (store_open(submission->home, &submission->store, notes, err) != 0)
         return NULL;
+    index_missing_runs(submission);
     return submission->store;
 }
 
@@ -322,15 +356,6 @@ void submission_metrics(struct submission *submission, const char *id, metrics_d
     work->done = done;
     work->data = data;
     work_queue(submission, metrics_on_worker, metrics_on_loop, work);
-}
-
-static void add_names(json_t *rows, const char *key, struct strlist *ret_names)
-{
-    size_t i;
-    json_t *row;
-    json_array_foreach (rows, i, row)
-        strlist_add(ret_names, json_get_string(row, key, ""));
-    json_decref(rows);
 }
 
 #define NAMES_OF_RUNS_MAX 50 /* what completion offers: nobody reads further */
