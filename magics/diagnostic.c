@@ -169,13 +169,13 @@ void diagnostic_finish(struct cell *cell, const struct error *err, const char *s
 {
     AUTO_FREE char *own_ename = diagnostic_ename(err);
     AUTO_FREE char *evalue = diagnostic_evalue(err);
-    /* With a person there the panel says it all and the traceback is one line; in batch the
-     * traceback is all that reaches nbconvert's stderr and the saved page. */
-    bool person = cell_allow_stdin(cell);
+    /* Where a line of the cell is to be shown to a person, a panel says it all and the traceback is one
+     * line. In batch the traceback is all that reaches nbconvert's stderr and the saved page. */
+    bool panel = cell_allow_stdin(cell) && err->line > 0;
     ename = ename != NULL ? ename : own_ename;
-    if (person)
+    if (panel)
         outlet_display(cell_outlet(cell), diagnostic_bundle(err, source), NULL);
-    AUTO_FREE char *line = person ? xasprintf(RED "%s" PLAIN ": %s", ename, evalue)
+    AUTO_FREE char *line = panel ? xasprintf(RED "%s" PLAIN ": %s", ename, evalue)
                                   : diagnostic_text(err, ename, source, true);
     cell_finish_error(cell, ename, evalue, (const char *const[]){line}, 1);
 }

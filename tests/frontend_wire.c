@@ -265,6 +265,9 @@ static long now_ms(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* What a kernel sent before it ended may still have to pass our own I/O thread. */
+#define LAST_WORDS_MS 2000
+
 /* Waits until the socket is readable. Fails the test after the deadline, or when the kernel is gone
  * and has left nothing to read. */
 static void wait_readable(struct frontend *frontend, enum channel channel, long deadline,
@@ -279,6 +282,8 @@ static void wait_readable(struct frontend *frontend, enum channel channel, long 
         long left = deadline - now_ms();
         int ready = zmq_poll(items, count, left > 0 ? left : 0);
         if (ready > 0 && items[0].revents != 0)
+            return;
+        if (ready > 0 && zmq_poll(items, 1, LAST_WORDS_MS) == 1)
             return;
         AUTO_FREE char *text =
             xasprintf("waiting for %s on %s: %s", what, connection_channel_name(channel),

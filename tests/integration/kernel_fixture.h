@@ -36,7 +36,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
+#include "base/strlist.h"
 #include "kernel/cell.h"
 #include "kernel/comm.h"
 #include "kernel/interpreter.h"
@@ -336,12 +336,29 @@ static int fixture_be_parent(char **argv)
 /* --- the test's side ----------------------------------------------------------------------------
  */
 
-/* Ready to be asked; `role` is "kernel" or "parent". */
+/* Starts this program as `role` ("kernel" or "parent") and does not wait. KERNELWRAP holds what to
+ * run it with, like "valgrind -q": the test's side needs system calls valgrind does not know. */
+static inline void fixture_start_kernel(struct frontend *frontend, const char *role,
+                                        const char *const *env)
+{
+    const char *wrap = getenv("KERNELWRAP");
+    AUTO_STRLIST struct strlist argv = STRLIST_INIT;
+    AUTO_FREE char *words = xstrdup(wrap != NULL ? wrap : "");
+    char *rest = words;
+    char *word;
+    while ((word = strsep(&rest, " ")) != NULL)
+        if (word[0] != '\0')
+            strlist_add(&argv, word);
+    strlist_take(&argv, file_real("/proc/self/exe", NULL));
+    strlist_add(&argv, role);
+    frontend_start_kernel(frontend, (const char *const *)argv.items, env);
+}
+
+/* Ready to be asked. */
 MUST_CHECK static inline struct frontend *fixture_start_as(const char *role, const char *transport)
 {
     struct frontend *frontend = frontend_new(transport);
-    AUTO_FREE char *program = file_real("/proc/self/exe", NULL);
-    frontend_start_kernel(frontend, (const char *const[]){program, role, NULL}, NULL);
+    fixture_start_kernel(frontend, role, NULL);
     frontend_wait_ready(frontend);
     return frontend;
 }

@@ -552,9 +552,8 @@ static void test_many_requests(void **state)
 static void test_welcome_comes_first(void **state)
 {
     AUTO(frontend) struct frontend *frontend = frontend_new("ipc");
-    AUTO_FREE char *program = file_real("/proc/self/exe", NULL);
     (void)state;
-    frontend_start_kernel(frontend, (const char *const[]){program, "kernel", NULL}, NULL);
+    fixture_start_kernel(frontend, "kernel", NULL);
     AUTO(frontend_message)
     struct frontend_message *welcome = frontend_recv_iopub(frontend, NULL, NULL);
     AUTO(frontend_message)
@@ -695,12 +694,11 @@ static void test_sigterm(void **state)
 static void test_death_and_restart(void **state)
 {
     struct frontend *frontend = *state;
-    AUTO_FREE char *program = file_real("/proc/self/exe", NULL);
     send_cell(frontend, "die");
     int status = frontend_wait_exit(frontend);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), FIXTURE_DIED);
-    frontend_start_kernel(frontend, (const char *const[]){program, "kernel", NULL}, NULL);
+    fixture_start_kernel(frontend, "kernel", NULL);
     frontend_wait_ready(frontend);
     expect_run_on(frontend, 1);
 }

@@ -46,10 +46,8 @@ static json_t *search(const char *pattern, bool unique)
 MUST_CHECK static struct frontend *start_at(const char *home)
 {
     struct frontend *frontend = frontend_new("ipc");
-    AUTO_FREE char *program = file_real("/proc/self/exe", NULL);
     AUTO_FREE char *variable = xasprintf("SKIFF_HOME=%s", home);
-    frontend_start_kernel(frontend, (const char *const[]){program, "kernel", NULL},
-                          (const char *const[]){variable, NULL});
+    fixture_start_kernel(frontend, "kernel", (const char *const[]){variable, NULL});
     frontend_wait_ready(frontend);
     return frontend;
 }
@@ -96,11 +94,10 @@ static void test_two_kernels(void **state)
 static void test_after_a_kill(void **state)
 {
     struct frontend *frontend = *state;
-    AUTO_FREE char *program = file_real("/proc/self/exe", NULL);
     execute(frontend, "echo a", false, true);
     frontend_kill(frontend, SIGKILL);
     frontend_wait_exit(frontend);
-    frontend_start_kernel(frontend, (const char *const[]){program, "kernel", NULL}, NULL);
+    fixture_start_kernel(frontend, "kernel", NULL);
     frontend_wait_ready(frontend);
     expect_history(frontend, tail(10), "[[1,1,\"echo a\"]]");
     expect_history(frontend, session(0), "[]");

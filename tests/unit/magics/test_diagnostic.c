@@ -107,7 +107,8 @@ static void ends_a_cell_for_a_person_and_for_batch(void **state)
     (void)state;
     struct error err = {.code = ERROR_INVALID,
                         .text = (char *)(uintptr_t) "first line\nsecond",
-                        .hint = (char *)(uintptr_t) "do this"};
+                        .hint = (char *)(uintptr_t) "do this",
+                        .line = 1};
     struct cell person = {.code = "%x", .allow_stdin = true};
     diagnostic_finish(&person, &err, person.code, NULL);
     assert_string_equal(person.ename, "InvalidError");
@@ -119,6 +120,12 @@ static void ends_a_cell_for_a_person_and_for_batch(void **state)
     assert_int_equal(batch.outlet.displays, 0);
     assert_non_null(strstr(batch.traceback, "second"));
     assert_non_null(strstr(batch.traceback, "do this"));
+    err.line = 0; /* nothing of the cell to show: no panel */
+    struct cell nowhere = {.code = "%x", .allow_stdin = true};
+    diagnostic_finish(&nowhere, &err, nowhere.code, NULL);
+    assert_int_equal(nowhere.outlet.displays, 0);
+    assert_non_null(strstr(nowhere.traceback, "do this"));
+    fake_cell_done(&nowhere);
     fake_cell_done(&person);
     fake_cell_done(&batch);
 }
