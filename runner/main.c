@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "runner/detach.h"
@@ -106,7 +107,9 @@ static int parse(int argc, char **argv, struct command *command)
 static int open_dir(const char *path, int *ret_status)
 {
     int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir >= 0 && record_lock(dir) >= 0)
+    /* One start at a time: whoever comes second waits until the first is on record, so that "already
+     * started" always has a status.json to look at. Let go by end_of_start(), or by our death. */
+    if (dir >= 0 && flock(dir, LOCK_EX) == 0 && record_lock(dir) >= 0)
         return dir;
     *ret_status = dir >= 0 && errno == EEXIST ? EXIT_STARTED : EXIT_SYSTEM;
     if (*ret_status == EXIT_STARTED)
@@ -116,10 +119,16 @@ static int open_dir(const char *path, int *ret_status)
     return -1;
 }
 
+static void end_of_start(int dir)
+{
+    flock(dir, LOCK_UN);
+}
+
 static int run_here(const struct command *command, int dir)
 {
     char error[SUPERVISE_ERROR_SIZE];
     struct supervise *run = supervise_start(&command->run, dir, error);
+    end_of_start(dir);
     if (run != NULL)
         return supervise_loop(run);
     fprintf(stderr, "skiff-runner: %s: %s\n", command->dir, error);
@@ -136,6 +145,7 @@ static int run_detached(const struct command *command, int dir)
     }
     failpoint_pass("detached");
     struct supervise *run = supervise_start(&command->run, dir, error);
+    end_of_start(dir);
     if (run == NULL) {
         char line[2 * SUPERVISE_ERROR_SIZE];
         snprintf(line, sizeof line, "%s: %s", command->dir, error);

@@ -191,10 +191,8 @@ static void explain_exit(struct start *start)
     if (start->exit_signal != 0)
         error_set(&start->fault, ERROR_FAILED, "the runner was killed by signal %d while starting",
                   start->exit_signal);
-    else if (start->exit_status != 0)
-        error_set(&start->fault,
-                  start->exit_status == RUNNER_ALREADY_STARTED ? ERROR_EXISTS : ERROR_IO, "%.*s",
-                  length, text);
+    else if (start->exit_status != 0 && start->exit_status != RUNNER_ALREADY_STARTED)
+        error_set(&start->fault, ERROR_IO, "%.*s", length, text);
 }
 
 static void on_start_closed(uv_handle_t *handle)

@@ -74,7 +74,8 @@ int process_status_read_remote(const char *dir, struct process_status *ret_statu
 MUST_CHECK char *process_status_text(const struct process_status *status);
 
 /* Starts the runner; `started` is called once from the loop when it has daemonised (err is NULL:
- * from now on it is nobody's child and its status.json is there) or could not start. Everything in
+ * from now on it is nobody's child and its status.json is there) or could not start. Starting what
+ * was started before, by whomever, is success and starts nothing. Everything in
  * `spec` is copied. Returns -1 at once when the runner program is missing; `started` is then never
  * called. */
 typedef void (*process_started_fn)(const struct error *err, void *data);
