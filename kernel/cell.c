@@ -114,11 +114,25 @@ void cell_drop_input(struct cell *cell)
     answer(cell, NULL);
 }
 
-/* Only the front end that was asked may answer: another one's reply would put words into its mouth. */
+static bool same_identities(const struct message *one, const struct message *other)
+{
+    if (one->identity_count != other->identity_count)
+        return false;
+    for (size_t i = 0; i < one->identity_count; i++)
+        if (one->identities[i].size != other->identities[i].size ||
+            memcmp(one->identities[i].data, other->identities[i].data, one->identities[i].size) !=
+                0)
+            return false;
+    return true;
+}
+
+/* Only the front end that was asked may answer: another one's reply would put words into its mouth. A
+ * session is what a message says of itself; the identity is the connection it came by. */
 static bool is_asked(const struct cell *cell, const struct message *message)
 {
     const struct message *asked = cell->request->message;
-    return cell->answered != NULL && strcmp(message->session, asked->session) == 0;
+    return cell->answered != NULL && same_identities(message, asked) &&
+           strcmp(message->session, asked->session) == 0;
 }
 
 /* The answer may be a password: every copy we can reach is wiped. */

@@ -17,7 +17,7 @@
 #include "protocol/content.h"
 
 /* Run All of the largest notebooks sends a few hundred cells; beyond this it is no notebook. */
-#define QUEUE_MAX 20000
+#define QUEUE_MAX 5000
 
 /* The moment: a server between us and the page passes the cells of a Run All on one by one, a few
  * milliseconds apart. Two ticks, because the first may come before the sockets were read. */

@@ -2,8 +2,8 @@
 /* What the kernel says about itself: kernel_info, connect, usage. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -75,25 +75,59 @@ static double cpu_percent(struct server *server)
     return percent;
 }
 
+/* A line "Name:  123 kB" of /proc/meminfo, in bytes; 0 when it is not there. */
+static json_int_t memory_bytes(const char *text, const char *name)
+{
+    const char *line = strstr(text, name);
+    return line != NULL ? (json_int_t)strtoll(line + strlen(name), NULL, 10) * 1024 : 0;
+}
+
+static json_t *host_memory(void)
+{
+    char text[4096] = ""; /* the lines we want are the first three */
+    FILE *file = fopen("/proc/meminfo", "re");
+    size_t size = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    text[size] = '\0';
+    json_int_t total = memory_bytes(text, "MemTotal:");
+    json_int_t available = memory_bytes(text, "MemAvailable:");
+    return json_pack("{s:I, s:I, s:I, s:I, s:f}", "total", total, "available", available, "used",
+                     total - available, "free", memory_bytes(text, "MemFree:"), "percent",
+                     total > 0 ? 100.0 * (double)(total - available) / (double)total : 0.0);
+}
+
+/* Percent of all CPUs since the last question, from the first line of /proc/stat; the first answer is
+ * the mean since the machine was started. */
+static double host_cpu_percent(struct server *server)
+{
+    unsigned long long user = 0;
+    unsigned long long nice = 0;
+    unsigned long long system = 0;
+    unsigned long long idle = 0;
+    FILE *file = fopen("/proc/stat", "re");
+    int fields =
+        file != NULL ? fscanf(file, "cpu %llu %llu %llu %llu", &user, &nice, &system, &idle) : 0;
+    if (file != NULL)
+        fclose(file);
+    if (fields != 4)
+        return 0;
+    uint64_t busy = user + nice + system - server->usage_host_busy;
+    uint64_t all = busy + idle - server->usage_host_idle;
+    server->usage_host_busy += busy;
+    server->usage_host_idle = idle;
+    return all > 0 ? 100.0 * (double)busy / (double)all : 0;
+}
+
 /* Not in the specification; what the front ends' resource panel asks every few seconds. */
 void info_handle_usage(struct request *request)
 {
+    struct server *server = request->server;
     char host[256] = "";
-    struct sysinfo memory;
     gethostname(host, sizeof host - 1);
-    sysinfo(&memory);
-    json_int_t total = (json_int_t)memory.totalram * memory.mem_unit;
-    json_int_t unused = (json_int_t)memory.freeram * memory.mem_unit;
-    double load = 0;
-    getloadavg(&load, 1);
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    double busy = 100.0 * load / (double)(cpus > 0 ? cpus : 1);
-    request_end(request,
-                json_pack("{s:s, s:i, s:f, s:I, s:i, s:f, s:{s:I, s:I, s:I, s:I, s:f}}", "hostname",
-                          host, "pid", (int)getpid(), "kernel_cpu", cpu_percent(request->server),
-                          "kernel_memory", (json_int_t)resident_bytes(), "cpu_count", (int)cpus,
-                          "host_cpu_percent", busy > 100 ? 100.0 : busy, "host_virtual_memory",
-                          "total", total, "available", unused, "used", total - unused, "free",
-                          unused, "percent",
-                          total > 0 ? 100.0 * (double)(total - unused) / (double)total : 0.0));
+    request_end(request, json_pack("{s:s, s:i, s:f, s:I, s:i, s:f, s:o}", "hostname", host, "pid",
+                                   (int)getpid(), "kernel_cpu", cpu_percent(server),
+                                   "kernel_memory", (json_int_t)resident_bytes(), "cpu_count",
+                                   (int)sysconf(_SC_NPROCESSORS_ONLN), "host_cpu_percent",
+                                   host_cpu_percent(server), "host_virtual_memory", host_memory()));
 }

@@ -26,7 +26,10 @@ static void on_message(enum channel channel, struct message *message, void *data
 static void on_subscribed(const char *topic, void *data)
 {
     struct server *server = data;
-    server_publish(server, NULL, "iopub_welcome", content_iopub_welcome(topic));
+    channels_send(server->channels, CHANNEL_IOPUB,
+                  &(struct outgoing){.type = "iopub_welcome",
+                                     .topic = topic, /* so that it reaches who subscribed */
+                                     .content = content_iopub_welcome(topic)});
     server_publish(server, NULL, "status",
                    content_status(server->busy_count > 0 ? "busy" : "idle"));
 }

@@ -18,6 +18,7 @@
 
 struct server;
 
+/* All of it is borrowed, strings included, and must outlive the server. */
 struct server_options {
     const struct connection *connection;         /* must outlive the server */
     const struct interpreter_slot *interpreters; /* tried in order; the last claims everything */

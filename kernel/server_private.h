@@ -48,19 +48,20 @@ struct server {
     size_t queue_size;
     struct cell *cell; /* the running one, or NULL */
     int execution_count;
-    uv_idle_t next_cell; /* runs while there is something to begin, or to abort */
+    uv_idle_t next_cell;    /* runs while there is something to begin, or to abort */
     struct request *failed; /* NULL, or its reply waits until what was sent before it is here */
     json_t *failed_reply;
     uv_timer_t quiet; /* runs while there is a failed one */
     int quiet_ticks;  /* of it without a new cell */
 
-    struct outlet *outlets; /* alive; told when the server closes */
+    struct outlet *outlets;     /* alive; told when the server closes */
     struct question *questions; /* not answered yet; aborted when the server closes */
-    struct comm *comms;     /* comm.c */
+    struct comm *comms;         /* comm.c */
     size_t comm_count;
     struct comm_target *targets;        /* comm.c */
     struct history *history;            /* opened at the first use */
     uint64_t usage_at_us, usage_cpu_us; /* info.c: at the last usage_request */
+    uint64_t usage_host_busy, usage_host_idle;
 
     uv_signal_t sigint;
     uv_signal_t sigterm;

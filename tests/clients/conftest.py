@@ -18,6 +18,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 NO_HURRY = 60  # seconds: a wait this long has failed
 
 
+def until(what):
+    """Looks until what() is true, at things that send no message; its value."""
+    end = time.monotonic() + NO_HURRY
+    while time.monotonic() < end:
+        value = what()
+        if value:
+            return value
+        time.sleep(0.02)
+    pytest.fail("it did not come to that")
+
+
 class Result:
     """What one cell gave: its reply and everything IOPub said about it."""
 

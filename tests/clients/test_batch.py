@@ -1,130 +1,154 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Batch jobs tell the truth: nbclient, nbconvert and papermill; a failed run is a failed cell is an exit
-status; nothing prompts, and no process is left that was not asked for."""
+"""Notebooks that nobody watches: nbclient, nbconvert and papermill, and cells that wait."""
 
-import json
 import subprocess
 import sys
 
-import nbclient
 import nbformat
 import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
-GOOD = "print('trained')\nopen('outputs/model.txt', 'w').write('m')\n"
-BAD = "print('reading')\nraise ValueError('no data in /nowhere')\n"
-SUBMIT = "%%submit batch\ncode: src\nscript: train.py\ncompute: local\n"
+from conftest import NO_HURRY, until
 
-
-def notebook(place, *cells):
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    book.metadata.kernelspec = {"name": "skiff", "display_name": "Skiff", "language": "python"}
-    path = place.work / "job.ipynb"
-    nbformat.write(book, path)
-    return path
+SUBMIT = "%%submit batch\ncode: src\nscript: train.py\n"
+GOOD = "print('trained well')\n"
+BAD = "print('about to break')\nraise ValueError('no such column')\n"
 
 
-def command(place, *words):
-    env = place.env(JUPYTER_PATH=str(place.folder / "prefix/share/jupyter"))
-    return subprocess.run([sys.executable, "-m", *words], cwd=place.work, env=env, text=True,
-                          capture_output=True, stdin=subprocess.DEVNULL)
-
-
-def nbconvert(place, *options):
-    return command(place, "nbconvert", "--to", "html", "--execute", "job.ipynb", *options)
-
-
-def test_nbconvert_waits_and_succeeds(place):
-    place.write("src/train.py", GOOD)
-    notebook(place, SUBMIT, "%outputs")
-    done = nbconvert(place)
-    assert done.returncode == 0, done.stderr
-    page = (place.work / "job.html").read_text()
-    assert "trained" in page and "Completed" in page and "model.txt" in page
-    assert place.processes() == []
-
-
-def test_nbconvert_fails_with_the_run_and_says_why(place):
-    place.write("src/train.py", BAD)
-    notebook(place, SUBMIT, "%runs")
-    done = nbconvert(place)
-    assert done.returncode != 0
-    assert "no data in /nowhere" in done.stderr and "exited with status 1" in done.stderr
-    assert place.states(place.runs()[0])[-1] == "Failed"
-    assert place.processes() == []
-
-
-def test_the_page_says_why(place):
-    place.write("src/train.py", BAD)
-    notebook(place, SUBMIT, "%runs")
-    done = nbconvert(place, "--allow-errors")
-    assert done.returncode == 0, done.stderr
-    page = (place.work / "job.html").read_text()
-    assert "no data in /nowhere" in page and "Failed" in page
-
-
-def test_a_bad_cell_fails_before_anything_happens(place):
-    notebook(place, "%%submit batch\ncode: src\nscrpt: train.py\n")
-    done = nbconvert(place)
-    assert done.returncode != 0
-    for said in ("line 3", "scrpt", "did you mean", "script"):
-        assert said in done.stderr, done.stderr
-    assert place.runs() == []
-
-
-def test_nothing_prompts(place):
-    notebook(place, "%secret TOKEN")
-    done = nbconvert(place)
-    assert done.returncode != 0
-    assert "env:" in done.stderr, done.stderr
-
-
-def test_no_wait_returns_and_the_run_outlives_the_job(place, kernel):
-    place.write("src/train.py", "import time\nprint('on', flush=True)\ntime.sleep(3600)\n")
-    notebook(place, SUBMIT.replace("%%submit batch", "%%submit batch --no-wait"))
-    done = nbconvert(place)
-    assert done.returncode == 0, done.stderr
-    run = kernel.run("%runs").ok()
-    name = place.runs()[0].name
-    assert name in run
-    kernel.run(f"%cancel {name}").ok()
-    kernel.run(f"%wait {name}").failed()
-    assert place.states(place.runs()[0])[-1] == "Canceled"
-    assert place.processes() == []
-
-
-def test_nbclient(place, monkeypatch):
-    place.write("src/train.py", GOOD)
-    path = notebook(place, SUBMIT, "%metrics")
+@pytest.fixture(autouse=True)
+def visible(place, monkeypatch):
+    """What runs in this process and what it starts find the kernel, the home and the folder."""
     for name, value in place.env(JUPYTER_PATH=str(place.folder / "prefix/share/jupyter")).items():
         monkeypatch.setenv(name, value)
-    book = nbformat.read(path, as_version=4)
-    nbclient.NotebookClient(book, kernel_name="skiff",
-                            resources={"metadata": {"path": str(place.work)}}).execute()
-    assert book.cells[0].execution_count == 1 and book.cells[1].execution_count == 2
-    assert "trained" in json.dumps(book.cells[0].outputs)
+    monkeypatch.chdir(place.work)
 
 
-@pytest.mark.parametrize("script, good", [(GOOD, True), (BAD, False)])
-def test_papermill(place, script, good):
+def notebook(place, script, *cells):
     place.write("src/train.py", script)
-    notebook(place, SUBMIT)
-    done = command(place, "papermill", "job.ipynb", "out.ipynb", "--no-progress-bar")
-    assert (done.returncode == 0) == good, done.stderr
-    assert good or "no data in /nowhere" in done.stderr
-    assert (place.work / "out.ipynb").exists()
+    book = nbformat.v4.new_notebook()
+    book.metadata.kernelspec = {"name": "skiff", "display_name": "Skiff", "language": "python"}
+    book.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(book, place.work / "book.ipynb")
+    return book
 
 
-def test_interrupting_a_waiting_cell_detaches(place, kernel):
-    place.write("src/train.py", "import time\nprint('on', flush=True)\ntime.sleep(3600)\n")
-    message = kernel.send(SUBMIT.replace("%%submit batch", "%%submit batch --wait"))
-    kernel.until(lambda m: m["msg_type"] == "stream" and "on" in m["content"]["text"])
+def command(*words):
+    return subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, timeout=2 * NO_HURRY,
+                          stdin=subprocess.DEVNULL)
+
+
+def nbconvert(*options):
+    return command("nbconvert", "--to", "html", "--execute", "book.ipynb", *options)
+
+
+def end(place):
+    """The last state of the only run, of which nothing may be left behind."""
+    (run,) = place.runs()
+    assert place.processes() == []
+    return place.states(run)[-1]
+
+
+def said(book):
+    """All that the outputs hold as text."""
+    return "\n".join(str(output) for cell in book.cells for output in cell.get("outputs", []))
+
+
+def test_nbclient(place):
+    book = notebook(place, GOOD, "%%compute cpu\nmax_nodes: 1\n", SUBMIT + "compute: cpu\n", "%runs")
+    NotebookClient(book, timeout=NO_HURRY, kernel_name="skiff").execute()
+    assert "trained well" in said(book) and "Completed" in said(book)
+    assert end(place) == "Completed"
+
+
+def test_nbclient_fails(place):
+    book = notebook(place, BAD, SUBMIT, "%runs")
+    with pytest.raises(CellExecutionError) as caught:
+        NotebookClient(book, timeout=NO_HURRY, kernel_name="skiff").execute()
+    assert "RunFailedError" in str(caught.value) and "no such column" in str(caught.value)
+    assert book.cells[1].execution_count is None
+    assert end(place) == "Failed"
+
+
+def test_nbconvert(place):
+    notebook(place, GOOD, SUBMIT)
+    done = nbconvert()
+    assert done.returncode == 0, done.stderr
+    page = (place.work / "book.html").read_text()
+    assert "trained well" in page and "Completed" in page
+    assert end(place) == "Completed"
+
+
+def test_nbconvert_fails_and_says_why(place):
+    notebook(place, BAD, SUBMIT)
+    done = nbconvert()
+    assert done.returncode != 0
+    for wanted in ("RunFailedError", "ValueError: no such column", place.runs()[0].name):
+        assert wanted in done.stderr
+    assert end(place) == "Failed"
+
+
+def test_nbconvert_allow_errors(place):
+    notebook(place, BAD, SUBMIT, "%runs")
+    done = nbconvert("--allow-errors")
+    assert done.returncode == 0, done.stderr
+    page = (place.work / "book.html").read_text()
+    for wanted in ("about to break", "RunFailedError", "no such column", "Failed"):
+        assert wanted in page
+    assert end(place) == "Failed"
+
+
+@pytest.mark.parametrize("script, state", [(GOOD, "Completed"), (BAD, "Failed")])
+def test_papermill(place, script, state):
+    notebook(place, script, SUBMIT)
+    done = command("papermill", "book.ipynb", "out.ipynb", "--no-progress-bar")
+    text = said(nbformat.read(place.work / "out.ipynb", 4))
+    assert (done.returncode == 0) == (state == "Completed"), done.stderr
+    assert state in text
+    assert ("trained well" if state == "Completed" else "no such column") in text
+    assert end(place) == state
+
+
+def test_no_wait_leaves_the_run(place):
+    place.write("go", "")
+    wait = f"import os, time\nwhile os.path.exists({str(place.work / 'go')!r}):\n    time.sleep(0.05)\n"
+    notebook(place, wait, SUBMIT.replace("batch", "batch --no-wait"))
+    done = nbconvert()
+    assert done.returncode == 0, done.stderr
+    (run,) = place.runs()
+    assert f"submitted run {run.name}" in (place.work / "book.html").read_text()
+    # Preparing may still have been under way when the kernel was told to go: then the next takes it up.
+    kernel = place.start()
+    until(lambda: "Running" in place.states(run))
+    (place.work / "go").unlink()
+    kernel.run(f"%wait {run.name}").ok()
+    assert end(place) == "Completed"
+
+
+@pytest.mark.parametrize("cell", ["%secret token", "%%submit batch\ncode: src\nscript: train.py\n"
+                                  "environment_variables: {TOKEN: 'secret:token'}\n"])
+def test_nothing_prompts(place, cell):
+    notebook(place, GOOD, cell)
+    done = nbconvert()
+    assert done.returncode != 0
+    assert "token" in done.stderr and "%secret" in done.stderr
+    assert place.runs() == [] or end(place) == "Failed"
+
+
+def test_interrupt_detaches(place, kernel):
+    place.write("go", "")
+    notebook(place, f"import os, time\nprint('going', flush=True)\n"
+                    f"while os.path.exists({str(place.work / 'go')!r}):\n    time.sleep(0.05)\n")
+    cell = kernel.send(SUBMIT, allow_stdin=False)
+    kernel.until(lambda m: m["msg_type"] == "stream" and "going" in m["content"]["text"])
     kernel.manager.interrupt_kernel()
-    reply = kernel.client.get_shell_msg(timeout=60)
-    while reply["parent_header"]["msg_id"] != message:
-        reply = kernel.client.get_shell_msg(timeout=60)
-    assert reply["content"]["ename"] == "KeyboardInterrupt"
-    assert "%cancel" in "\n".join(reply["content"]["traceback"])
-    run = place.runs()[0]
-    assert place.states(run)[-1] == "Running"
-    kernel.run(f"%cancel {run.name}").ok()
-    kernel.run(f"%wait {run.name}").failed()
+    seen = kernel.until(lambda m: m["msg_type"] == "status" and m["content"]["execution_state"] == "idle"
+                        and m["parent_header"]["msg_id"] == cell)
+    (error,) = [m["content"] for m in seen if m["msg_type"] == "error"]
+    (run,) = place.runs()
+    assert error["ename"] == "KeyboardInterrupt"
+    assert run.name in error["evalue"] and f"%cancel {run.name}" in "".join(error["traceback"])
+    assert place.states(run)[-1] == "Running" and place.processes() != []
+    (place.work / "go").unlink()
+    kernel.run(f"%wait {run.name}").ok()
+    assert end(place) == "Completed"

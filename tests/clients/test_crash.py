@@ -1,79 +1,111 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""kill -9 at every write of a submit, by the name of the place, and of the runner: what is lost is
-nothing, and nothing runs twice."""
+"""kill -9 at every place of the sources where it could hurt; then a new kernel, and what it makes of it."""
 
+import json
 import os
 import re
 import signal
-import time
 
 import pytest
 
-from conftest import NO_HURRY, ROOT
+from conftest import BUILD, ROOT, until
 
-# Every place on the way of a submit; new ones are found by themselves.
-UNITS = ("run", "submit", "drive", "settle", "snapshot_objects", "store.claim_node")
-POINTS = sorted({name for folder in ("submission", "submission/backends")
-                 for source in (ROOT / folder).glob("*.c")
-                 for name in re.findall(r'failpoint\("([a-z_.]+)"\)', source.read_text())
-                 if name.startswith(UNITS)})
-
-COMPUTE = "%%compute cluster\nvm_size: STANDARD_DS3_V2\nmax_nodes: 1\n"
-SUBMIT = "%%submit crash --no-wait\ncode: src\nscript: train.py\ncompute: cluster\n"
-FINAL = ("Completed", "Failed", "Canceled")
+FINAL = {"Completed", "Failed", "Canceled"}
+CELLS = ["%%environment plain\nenvironment_variables: {A: b}\n", "%%compute cpu\nmax_nodes: 1\n",
+         "%%submit crash --wait\ncode: src\nscript: train.py\nenvironment: plain\ncompute: cpu\n"]
 
 
-def until(what):
-    end = time.monotonic() + NO_HURRY
-    while not (result := what()):
-        assert time.monotonic() < end, "waited for nothing"
-        time.sleep(0.02)
-    return result
+def failpoints():
+    """The names in the sources: a new one is tested without being told here."""
+    names = []
+    for path in sorted(ROOT.glob("submission/**/*.c")):
+        names += re.findall(r'failpoint\("([^"]+)"\)', path.read_text())
+    assert len(names) > 15
+    return names
 
 
-def ended(place):
-    runs = place.runs()
-    return bool(runs) and all(place.states(run)[-1] in FINAL for run in runs)
+def started(place):
+    """How often the script ran."""
+    log = place.work / "starts"
+    return len(log.read_text().splitlines()) if log.exists() else 0
 
 
-def test_the_points_are_found():
-    assert len(POINTS) >= 12, POINTS
+def states_are_legal(place, run):
+    for line in (run / "events.jsonl").read_bytes().splitlines(keepends=True):
+        assert line.endswith(b"\n")
+        json.loads(line)
+    states = place.states(run)
+    assert states[0] == "NotStarted"
+    assert not FINAL & set(states[:-1]), states
+    assert all(a != b for a, b in zip(states, states[1:])), states
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_killed_at(place, point):
-    mark = place.folder / "ran"
-    place.write("src/train.py", f"open({str(mark)!r}, 'a').write('ran\\n')\nprint('hello')\n")
-    first = place.start()
-    first.run(COMPUTE).ok()
-    first.stop()
-    doomed = place.start(SKIFF_FAIL_AT=point)
-    doomed.send(SUBMIT)
-    until(lambda: not doomed.manager.is_alive() or ended(place))
-    doomed.stop()
-    after = place.start()
+def train(place):
+    place.write("src/train.py", f"with open({str(place.work / 'starts')!r}, 'a') as log:\n    log.write('started\\n')\n"
+                                "print('trained')\n")
+
+
+@pytest.mark.skipif(b"SKIFF_FAIL_AT" not in (BUILD / "skiff").read_bytes(),
+                    reason="the program was built without SKIFF_FAILPOINTS")
+@pytest.mark.parametrize("name", failpoints())
+def test_killed_at(place, name):
+    train(place)
+    victim = place.start(SKIFF_FAIL_AT=name)
+    if name == "run.events.repaired":
+        leave_torn_event(place, victim)
+    else:
+        for cell in CELLS:
+            victim.send(cell)
+    victim.wait_dead()
+    survivor = place.start()
+    # Whatever was left half-way does not hinder what comes after.
+    if name != "run.events.repaired":
+        for cell in CELLS[:2]:
+            survivor.run(cell).ok()
+    survivor.run("%runs").ok()
+    assert len(place.runs()) <= 1
     for run in place.runs():
-        after.run(f"%wait {run.name}").ok()
-        states = place.states(run)
-        assert states[0] == "NotStarted" and states[-1] == "Completed", states
-        assert states.count("Running") == 1, states
-        assert (run / "user_logs/std_log.txt").read_text() == "hello\n"
-    ran = mark.read_text().count("ran") if mark.exists() else 0
-    assert ran == len(place.runs()) <= 1
-    # The place may be off this way; where the kernel died before the intent there is no run at all.
-    listed = after.run("%runs").ok()
-    assert all(run.name in listed for run in place.runs())
+        survivor.run(f"%wait {run.name}").ok()
+        states_are_legal(place, run)
+        assert place.states(run)[-1] == "Completed"
+        assert (run / "user_logs/std_log.txt").read_text() == "trained\n"
+    assert started(place) == len(place.runs())
+    assert place.processes() == []
+    before = started(place)
+    survivor.run(CELLS[2] if name != "run.events.repaired" else CELLS[2].split("environment")[0]).ok()
+    assert started(place) == before + 1
 
 
-def test_a_killed_runner_takes_its_script_along(place, kernel):
-    place.write("src/train.py", "import time\nprint('on', flush=True)\ntime.sleep(3600)\n")
-    kernel.run("%%submit crash --no-wait\ncode: src\nscript: train.py\ncompute: local\n").ok()
-    run = until(place.runs)[0]
-    until(lambda: place.states(run)[-1] == "Running")
-    for pid in place.processes():
-        if b"skiff-runner" in open(f"/proc/{pid}/cmdline", "rb").read():
-            os.kill(pid, signal.SIGKILL)
-    kernel.run(f"%wait {run.name}").failed()
-    assert place.states(run)[-1] == "Failed"
-    assert "killed" in (run / "events.jsonl").read_text()
+def leave_torn_event(place, victim):
+    """A run whose last event was being written when its kernel was killed; repairing it kills again."""
+    first = place.start()
+    first.run("%%submit crash --wait\ncode: src\nscript: train.py\n").ok()
+    first.kill()
+    (run,) = place.runs()
+    lines = (run / "events.jsonl").read_text().splitlines(keepends=True)
+    running = next(i for i, line in enumerate(lines) if '"Running"' in line)
+    (run / "events.jsonl").write_text("".join(lines[:running + 1]) + lines[running + 1][:20])
+    drop_index(place)
+    victim.send("%runs")
+
+
+def drop_index(place):
+    for path in place.home.glob("store.db*"):
+        path.unlink()
+
+
+def test_runner_killed(place, kernel):
+    place.write("src/train.py", "import os, time\nprint(os.getpid(), flush=True)\nwhile True:\n    time.sleep(1)\n")
+    cell = kernel.send("%%submit crash --wait\ncode: src\nscript: train.py\n")
+    kernel.until(lambda m: m["msg_type"] == "stream")
+    (run,) = place.runs()
+    status = json.loads((run / "status.json").read_text())
+    os.kill(status["runner"]["pid"], signal.SIGKILL)
+    seen = kernel.until(lambda m: m["msg_type"] == "status" and m["content"]["execution_state"] == "idle"
+                        and m["parent_header"]["msg_id"] == cell)
+    (error,) = [m["content"] for m in seen if m["msg_type"] == "error"]
+    assert error["ename"] == "RunFailedError"
+    last = json.loads((run / "events.jsonl").read_text().splitlines()[-1])
+    assert last["state"] == "Failed" and "runner" in last["reason"], last
+    states_are_legal(place, run)
     until(lambda: place.processes() == [])

@@ -1,142 +1,151 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Kernels come and go; runs do not: kill -9 in mid-run, a rebooted machine, a lost or corrupt index."""
+"""Runs outlive kernels: what a new kernel finds, follows and says, also without its index."""
 
 import json
-import pathlib
+import os
+import signal
 import sqlite3
 import subprocess
-import sys
 
-from conftest import BUILD
-from test_crash import until
+import pytest
 
-SUBMIT = "%%submit restart --no-wait\ncode: src\nscript: train.py\ncompute: local\n"
+from conftest import BUILD, until
 
-
-def start_gated(place, kernel):
-    """A run that prints, waits for a file, prints again, and ends."""
-    gate = place.folder / "gate"
-    place.write("src/train.py", f"import os, time\nprint('before', flush=True)\n"
-                f"while not os.path.exists({str(gate)!r}): time.sleep(0.02)\nprint('after')\n")
-    kernel.run(SUBMIT).ok()
-    run = until(place.runs)[0]
-    until(lambda: (run / "user_logs/std_log.txt").exists()
-          and "before" in (run / "user_logs/std_log.txt").read_text())
-    return run, gate
+SUBMIT = "%%submit restart --no-wait\ncode: src\nscript: train.py\n"
 
 
-def test_a_new_kernel_goes_on_with_the_run(place):
-    doomed = place.start()
-    run, gate = start_gated(place, doomed)
-    doomed.kill()
-    after = place.start()
-    assert "Running" in after.run("%runs").ok()
-    message = after.send(f"%attach {run.name} --wait")
-    after.until(lambda m: m["msg_type"] == "stream" and "before" in m["content"]["text"])
-    gate.touch()
-    seen = after.until(lambda m: m["msg_type"] == "status" and m["content"]["execution_state"] == "idle"
-                       and m["parent_header"].get("msg_id") == message)
-    text = "".join(m["content"]["text"] for m in seen if m["msg_type"] == "stream")
-    assert "after" in text
-    assert (run / "user_logs/std_log.txt").read_text() == "before\nafter\n"
-    assert place.states(run) == ["NotStarted", "Preparing", "Starting", "Running", "Finalizing",
-                                 "Completed"]
-
-
-def test_two_kernels_see_one_end(place):
-    first, second = place.start(), place.start()
-    run, gate = start_gated(place, first)
-    second.send(f"%attach {run.name} --no-wait")
-    gate.touch()
-    for kernel in (second, first):
-        kernel.run(f"%wait {run.name}").ok()
-    assert place.states(run).count("Completed") == 1
-
-
-def test_a_rebooted_machine(place):
-    doomed = place.start()
-    run, gate = start_gated(place, doomed)
-    doomed.kill()
-    gate.touch()
-    until(lambda: json.loads((run / "status.json").read_text())["state"] == "exited")
-    status = json.loads((run / "status.json").read_text())
-    status.update(state="running", ended_at=None, exit_code=None)
-    for process in ("runner", "script"):
-        status[process]["boot_id"] = "00000000-0000-0000-0000-000000000000"
-    (run / "status.json").write_text(json.dumps(status))
-    after = place.start()
-    assert "Failed" in after.run("%runs").ok()
-    assert place.states(run)[-2:] == ["NotResponding", "Failed"]
-    assert "restarted" in after.run(f"%status {run.name}").ok()
-
-
-def finished_run(place):
+@pytest.fixture
+def run(place):
+    """A run that has outlived its kernel: `place.go` goes, and it ends."""
+    place.go = place.write("go", "")
+    place.write("src/train.py", f"import os, time\nprint('first line', flush=True)\n"
+                                f"while os.path.exists({str(place.go)!r}):\n    time.sleep(0.02)\n"
+                                "for i in range(1000):\n    print('line', i)\n")
     kernel = place.start()
-    place.write("src/train.py", "print('done')\n")
-    kernel.run("%%environment plain\npython: python3\n").ok()
-    kernel.run("%%compute cluster\nvm_size: STANDARD_DS3_V2\n").ok()
-    kernel.run(SUBMIT).ok()
-    run = until(place.runs)[0]
-    kernel.run(f"%wait {run.name}").ok()
-    kernel.stop()
-    return run
+    kernel.run(SUBMIT, stdin=[]).ok()
+    (folder,) = place.runs()
+    until(lambda: (folder / "user_logs/std_log.txt").exists() and
+          (folder / "user_logs/std_log.txt").read_text() == "first line\n")
+    until(lambda: place.states(folder)[-1] == "Running")
+    kernel.kill()
+    assert place.processes() != []
+    yield folder
+    place.go.unlink(missing_ok=True)
+    until(lambda: place.processes() == [])
+
+
+WHOLE = "first line\n" + "".join(f"line {i}\n" for i in range(1000))
 
 
 def reindex(place):
-    return subprocess.run([str(BUILD / "skiff"), "reindex"], env=place.env(), text=True,
-                          capture_output=True)
+    return subprocess.run([str(BUILD / "skiff"), "reindex"], env=place.env(), capture_output=True, text=True)
 
 
-def test_the_index_is_rebuilt_from_the_directories(place):
-    run = finished_run(place)
-    for name in ("store.db", "store.db-wal", "store.db-shm"):
-        (place.home / name).unlink(missing_ok=True)
+def test_kernel_killed(place, run):
+    kernel = place.start()
+    runs = kernel.run("%runs").ok()
+    assert run.name in runs and "Running" in runs
+    kernel.run(f"%attach {run.name} --no-wait", stdin=[]).ok()
+    seen = kernel.until(lambda m: m["msg_type"] == "stream" and "first line" in m["content"]["text"])
+    cell = kernel.send(f"%wait {run.name}", allow_stdin=True)
+    kernel.until(lambda m: m["msg_type"] == "status" and m["parent_header"]["msg_id"] == cell)
+    assert place.states(run)[-1] == "Running"
+    place.go.unlink()
+    seen += kernel.until(lambda m: m["msg_type"] == "status" and m["parent_header"]["msg_id"] == cell
+                         and m["content"]["execution_state"] == "idle")
+    assert kernel.client.get_shell_msg(timeout=1)["content"]["status"] == "ok"
+    text = "".join(m["content"]["text"] for m in seen if m["msg_type"] == "stream")
+    assert text == WHOLE
+    assert place.states(run)[-1] == "Completed"
+    assert (run / "user_logs/std_log.txt").read_text() == WHOLE
+    assert "line 999" in kernel.run(f"%logs {run.name}").ok()
+
+
+def test_wait_waits(place, run):
+    kernel = place.start()
+    cell = kernel.send(f"%wait {run.name}")
+    kernel.until(lambda m: m["msg_type"] in ("display_data", "update_display_data") and "Running" in str(m["content"]))
+    place.go.unlink()
+    kernel.until(lambda m: m["msg_type"] == "status" and m["parent_header"]["msg_id"] == cell
+                 and m["content"]["execution_state"] == "idle")
+    assert place.states(run)[-1] == "Completed"
+
+
+def test_ended_while_nobody_was_there(place, run):
+    place.go.unlink()
+    until(lambda: place.processes() == [])
+    kernel = place.start()
+    assert "Completed" in kernel.run("%runs").ok()
+    assert "first line" in kernel.run(f"%attach {run.name}").ok()
+    assert place.states(run)[-1] == "Completed"
+
+
+def test_reboot(place, run):
+    status = json.loads((run / "status.json").read_text())
+    os.kill(status["runner"]["pid"], signal.SIGKILL)
+    until(lambda: place.processes() == [])
+    for who in ("runner", "script"):
+        status[who]["boot_id"] = "00000000-1111-2222-3333-444444444444"
+    (run / "status.json").write_text(json.dumps(status))
+    kernel = place.start()
+    assert "RunFailedError" in kernel.run(f"%wait {run.name}").failed()
+    states = place.states(run)
+    assert states[-1] == "Failed" and states[-2:] in (["NotResponding", "Failed"], ["Running", "Failed"])
+    reason = json.loads((run / "events.jsonl").read_text().splitlines()[-1])["reason"]
+    assert "reboot" in reason, reason
+
+
+def test_index_deleted(place, run):
+    for path in place.home.glob("store.db*"):
+        path.unlink()
     done = reindex(place)
-    assert done.returncode == 0 and "1 run" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert "1 run in" in done.stdout
     kernel = place.start()
     assert run.name in kernel.run("%runs").ok()
-    assert "plain" in kernel.run("%environments").ok()
-    assert "cluster" in kernel.run("%computes").ok()
 
 
-def test_a_corrupt_index_is_moved_aside_rebuilt_and_said(place):
-    run = finished_run(place)
-    (place.home / "store.db-wal").unlink(missing_ok=True)
+def test_index_corrupt(place, run):
+    for path in place.home.glob("store.db-*"):
+        path.unlink()
+    (place.home / "store.db").write_bytes(b"this is no database" * 1000)
+    done = reindex(place)
+    assert done.returncode == 0, done.stderr
+    assert "damaged" in done.stderr and "1 run in" in done.stdout
+    assert len([p for p in place.home.glob("store.db.corrupt-*") if p.name.endswith("Z")]) == 1
+    kernel = place.start()
+    assert "Running" in kernel.run("%runs").ok()
+
+
+def test_index_corrupt_found_by_a_kernel(place, run):
+    for path in place.home.glob("store.db-*"):
+        path.unlink()
     (place.home / "store.db").write_bytes(b"this is no database" * 1000)
     kernel = place.start()
-    assert run.name in kernel.run("%runs").ok()
+    text = kernel.run("%runs").ok()
+    assert run.name in text and "damaged" in text
     assert list(place.home.glob("store.db.corrupt-*"))
 
 
-def test_a_newer_index_is_refused(place):
-    finished_run(place)
+def test_index_newer(place, run):
     with sqlite3.connect(place.home / "store.db") as db:
         db.execute("PRAGMA user_version = 999")
     db.close()
-    said = place.start().run("%runs").failed()
-    assert "999" in said and "newer" in said, said
-
-
-def test_a_corrupt_run_is_named_and_skipped(place):
-    run = finished_run(place)
-    other = run.parent / "broken_run_1234567890"
-    other.mkdir()
-    (other / "run.json").write_text("{ not json")
+    text = place.start().run("%runs").failed()
+    assert "newer Skiff" in text and "upgrade" in text
     done = reindex(place)
-    assert done.returncode == 0 and other.name in done.stderr, done.stderr
-    assert run.name in place.start().run("%runs").ok()
+    assert done.returncode != 0 and "newer Skiff" in done.stderr
+    assert not list(place.home.glob("store.db.corrupt-*"))
 
 
-def test_a_kernel_goes_with_its_parent(place):
-    """A server that is killed leaves no kernel behind."""
-    script = ("import os, sys\nfrom jupyter_client.manager import KernelManager\n"
-              "from jupyter_client.kernelspec import KernelSpecManager\n"
-              "m = KernelManager(kernel_name='skiff')\n"
-              f"m.kernel_spec_manager = KernelSpecManager(kernel_dirs=[{str(place.folder / 'kernels')!r}])\n"
-              "m.start_kernel()\nc = m.blocking_client()\nc.start_channels()\nc.wait_for_ready(timeout=60)\n"
-              "print(m.provisioner.process.pid, flush=True)\nos.kill(os.getpid(), 9)\n")
-    done = subprocess.run([sys.executable, "-c", script], env=place.env(), text=True,
-                          capture_output=True)
-    pid = int(done.stdout)
-    until(lambda: not pathlib.Path(f"/proc/{pid}/cmdline").exists()
-          or b"skiff" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes())
+def test_corrupt_run_directory(place, run):
+    broken = place.home / "runs/broken_run_1234567890"
+    broken.mkdir()
+    (broken / "run.json").write_text("{ this is cut")
+    done = reindex(place)
+    assert done.returncode == 0, done.stderr
+    assert broken.name in done.stderr and "1 run in" in done.stdout
+    kernel = place.start()
+    assert run.name in kernel.run("%runs").ok()
+    assert broken.name in kernel.run(f"%status {broken.name}").failed()
+    assert (broken / "run.json").read_text() == "{ this is cut"

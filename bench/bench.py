@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Measures what docs and design promise, side by side with the peer or the floor, in one run.
+
+    bench.py BUILD_DIR      with skiff, skiff-runner, bare_loop (and bench_snapshot) in it
+
+Times are medians of interleaved rounds. Nothing is asserted: machines are noisy, ratios less so.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import zmq
+from jupyter_client.session import Session
+
+START_ROUNDS = 15
+TRIPS = 300
+SUBMITS = 15
+FILES = 10_000
+FILE_SIZE = 8_192
+RUNS = 1_000
+PATIENCE_MS = 60_000  # an answer that takes longer is not coming
+
+
+# --- a kernel and the least client of it ---------------------------------------------------------------
+
+class Kernel:
+    """A kernel on a connection file of ours, over ipc, without a server between."""
+
+    def __init__(self, command, folder, env):
+        folder.mkdir(parents=True)
+        key = os.urandom(16).hex()
+        self.session = Session(key=key.encode())
+        self.file = folder / "connection.json"
+        connection = {"transport": "ipc", "ip": str(folder / "k"), "key": key,
+                      "signature_scheme": "hmac-sha256", "kernel_name": "bench"}
+        ports = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+        connection.update({port: number for number, port in enumerate(ports, 1)})
+        self.file.write_text(json.dumps(connection))
+        self.context = zmq.Context()
+        self.shell = self.connect(zmq.DEALER, 1)
+        self.iopub = self.connect(zmq.SUB, 2)
+        self.iopub.subscribe(b"")
+        self.control = self.connect(zmq.DEALER, 4)
+        begin = time.perf_counter()
+        self.process = subprocess.Popen([*command, str(self.file)], env=env, cwd=folder,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.ask("kernel_info_request", {})
+        self.started_ms = (time.perf_counter() - begin) * 1e3
+
+    def connect(self, kind, number):
+        socket = self.context.socket(kind)
+        socket.linger = 0
+        socket.reconnect_ivl = 1  # the kernel binds after we connect: look for it every millisecond
+        socket.connect(f"ipc://{self.file.parent / 'k'}-{number}")
+        return socket
+
+    def receive(self, socket):
+        if not socket.poll(PATIENCE_MS):
+            sys.exit(f"bench: no answer from {self.process.args[0]}")
+        return self.session.deserialize(self.session.feed_identities(socket.recv_multipart())[1])
+
+    def ask(self, kind, content, socket=None):
+        socket = socket or self.shell
+        message = self.session.send(socket, kind, content)
+        while True:
+            reply = self.receive(socket)
+            if reply["parent_header"].get("msg_id") == message["msg_id"]:
+                return reply["content"]
+
+    def settle(self):
+        """Until the subscription to IOPub is known to have arrived."""
+        while not self.iopub.poll(100):
+            self.ask("kernel_info_request", {})
+        while self.iopub.poll(100):
+            self.iopub.recv_multipart()
+
+    def execute(self, code):
+        """Seconds from the request to its idle on IOPub, and what was shown."""
+        begin = time.perf_counter()
+        content = {"code": code, "silent": False, "store_history": False, "user_expressions": {},
+                   "allow_stdin": False, "stop_on_error": False}
+        message = self.session.send(self.shell, "execute_request", content)
+        shown = []
+        while True:
+            said = self.receive(self.iopub)
+            if said["parent_header"].get("msg_id") != message["msg_id"]:
+                continue
+            shown.append(said["content"])
+            if said["content"].get("execution_state") == "idle":
+                took = time.perf_counter() - begin
+                self.receive(self.shell)
+                return took, shown
+
+    def memory_mb(self):
+        """RSS and PSS."""
+        text = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
+        fields = {line.split(":")[0]: line.split()[1] for line in text.splitlines()[1:]}
+        return int(fields["Rss"]) / 1024, int(fields["Pss"]) / 1024
+
+    def stop(self):
+        self.ask("shutdown_request", {"restart": False}, self.control)
+        self.process.wait(timeout=60)
+        self.context.destroy(linger=0)
+
+
+class Bench:
+    """Where everything of one run of the bench lives, and how its kernels are started."""
+
+    def __init__(self, build, folder):
+        self.build = build
+        self.folder = folder
+        self.count = 0
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("SKIFF_", "JPY_"))}
+        self.env["SKIFF_HOME"] = str(folder / "home")
+        self.env["IPYTHONDIR"] = str(folder / "ipython")
+        self.env["PATH"] = f"{pathlib.Path(sys.executable).parent}:{self.env['PATH']}"
+        self.commands = {
+            "skiff": [str(build / "skiff"), "kernel", "-f"],
+            "bare C loop": [str(build / "bare_loop"), "-f"],
+            "ipykernel": [sys.executable, "-m", "ipykernel_launcher", "-f"],
+        }
+
+    @contextlib.contextmanager
+    def kernel(self, name):
+        self.count += 1
+        kernel = Kernel(self.commands[name], self.folder / f"{self.count}", self.env)
+        try:
+            yield kernel
+        finally:
+            kernel.stop()
+
+
+# --- rows -------------------------------------------------------------------------------------------------
+
+def head(title):
+    print(f"\n{title}\n{'':2}{'what':<34}{'figure':>12}  {'beside':<28}{'figure':>12}{'ratio':>8}  bar")
+
+
+def row(what, figure, peer="", peer_figure=None, bar="", unit="ms"):
+    beside = f"{peer_figure:.2f} {unit}" if peer_figure is not None else ""
+    ratio = f"{figure / peer_figure:.2f}" if peer_figure else ""
+    print(f"{'':2}{what:<34}{f'{figure:.2f} {unit}':>12}  {peer:<28}{beside:>12}{ratio:>8}  {bar}", flush=True)
+
+
+def percentile(values, percent):
+    return sorted(values)[min(len(values) - 1, len(values) * percent // 100)]
+
+
+# --- what is measured ----------------------------------------------------------------------------------------
+
+def start(bench):
+    times = {name: [] for name in bench.commands}
+    memory = {}
+    for _ in range(START_ROUNDS):
+        for name in bench.commands:
+            with bench.kernel(name) as kernel:
+                times[name].append(kernel.started_ms)
+                memory[name] = kernel.memory_mb()
+    median = {name: statistics.median(values) for name, values in times.items()}
+    head(f"start, spawn to the first kernel_info_reply (median of {START_ROUNDS})")
+    for peer in ("ipykernel", "bare C loop"):
+        row("skiff", median["skiff"], peer, median[peer], "<= 10 ms")
+    head("memory of the idle kernel")
+    for index, kind in enumerate(("RSS", "PSS")):
+        for peer in ("ipykernel", "bare C loop"):
+            row(f"skiff, {kind}", memory["skiff"][index], peer, memory[peer][index],
+                "<= 10 MiB RSS", unit="MiB")
+
+
+def round_trips(bench):
+    cells = {"%workspace": ("skiff", "%workspace"), "a plain cell (an error)": ("skiff", "print(1)"),
+             "bare C loop, canned": ("bare C loop", "1"), "ipykernel, 1+1": ("ipykernel", "1+1")}
+    times = {what: [] for what in cells}
+    with contextlib.ExitStack() as stack:
+        kernels = {name: stack.enter_context(bench.kernel(name)) for name in bench.commands}
+        for kernel in kernels.values():
+            kernel.settle()
+        for number in range(-20, TRIPS):  # the first ones warm up
+            for what, (name, code) in cells.items():
+                took, _ = kernels[name].execute(code)
+                if number >= 0:
+                    times[what].append(took * 1e3)
+    head(f"a cell, execute_request to idle ({TRIPS} each, interleaved)")
+    for percent in (50, 95):
+        figure = {what: percentile(values, percent) for what, values in times.items()}
+        for mine in ("%workspace", "a plain cell (an error)"):
+            for peer in ("bare C loop, canned", "ipykernel, 1+1"):
+                row(f"{mine}, p{percent}", figure[mine], peer, figure[peer],
+                    "<= 1.3 x the bare loop" if peer.startswith("bare") else "")
+
+
+# A script's first instruction, as it can know it: the clock, written to the file it is given.
+SHELL_SCRIPT = "date +%s%N >{mark}"
+PYTHON_SCRIPT = "import time\nopen({mark!r}, 'w').write(str(time.time_ns()))\n"
+
+
+def first_instruction(mark, begin_ns):
+    """Milliseconds from begin_ns to what the script wrote, once it is there."""
+    end = time.monotonic() + PATIENCE_MS / 1e3
+    while time.monotonic() < end:
+        with contextlib.suppress(FileNotFoundError):
+            text = mark.read_text().strip()
+            if text:
+                mark.unlink()
+                return (int(text) - begin_ns) / 1e6
+        time.sleep(0.001)
+    sys.exit("bench: the script did not start")
+
+
+def submit_latency(bench):
+    mark = bench.folder / "mark"
+    source = bench.folder / "source"
+    source.mkdir()
+    (source / "train.py").write_text(PYTHON_SCRIPT.format(mark=str(mark)))
+    shell = SHELL_SCRIPT.format(mark=mark)
+    kinds = {"shell": (f"command: {shell}", ["/bin/sh", "-c", shell]),
+             "python": ("script: train.py", [sys.executable, str(source / "train.py")])}
+    times = {(kind, who): [] for kind in kinds for who in ("skiff", "fork")}
+    with bench.kernel("skiff") as kernel:
+        kernel.settle()
+        for _ in range(SUBMITS):
+            for kind, (line, argv) in kinds.items():
+                begin = time.time_ns()
+                _, shown = kernel.execute(f"%%submit bench --no-wait\ncode: {source}\ncompute: local\n{line}\n")
+                failed = [content["traceback"] for content in shown if "traceback" in content]
+                if failed:
+                    sys.exit("\n".join(failed[0]))
+                times[kind, "skiff"].append(first_instruction(mark, begin))
+                kernel.execute("%wait")
+                begin = time.time_ns()
+                with subprocess.Popen(argv):
+                    times[kind, "fork"].append(first_instruction(mark, begin))
+    head(f"submit to the script's first instruction (median of {SUBMITS}, compute local, one file)")
+    for kind in kinds:
+        mine, floor = (statistics.median(times[kind, who]) for who in ("skiff", "fork"))
+        row(f"%%submit, {kind}", mine, "fork and exec of the same", floor)
+        row(f"%%submit, {kind}, added", mine - floor, bar="<= 20 ms")
+
+
+def runs_listed(bench):
+    """Copies one finished run under new ids, rebuilds the index, and lists them."""
+    runs = bench.folder / "home/runs"
+    model = next(path for path in sorted(runs.iterdir()) if (path / "run.json").exists())
+    intent = (model / "run.json").read_text()
+    for number in range(RUNS - sum(1 for path in runs.iterdir() if path.is_dir())):
+        copy = runs / f"copied_run_{number:010d}"
+        shutil.copytree(model, copy, symlinks=True)
+        (copy / "run.json").write_text(intent.replace(model.name, copy.name))
+    begin = time.perf_counter()
+    subprocess.run([bench.build / "skiff", "reindex"], env=bench.env, check=True, stdout=subprocess.DEVNULL)
+    reindex = (time.perf_counter() - begin) * 1e3
+    with bench.kernel("skiff") as kernel:
+        kernel.settle()
+        took = [kernel.execute(f"%runs -n {RUNS}")[0] * 1e3 for _ in range(10)]
+    head(f"{RUNS} runs")
+    row("skiff reindex", reindex)
+    row(f"%runs -n {RUNS}, the first time", took[0])
+    row(f"%runs -n {RUNS}, median", statistics.median(took))
+
+
+def make_tree(source):
+    """100 folders of 100 files with bytes that do not repeat."""
+    for folder in range(FILES // 100):
+        (source / f"d{folder}").mkdir(parents=True)
+        for name in range(100):
+            (source / f"d{folder}/f{name}").write_bytes(os.urandom(FILE_SIZE))
+
+
+def git_add(source, repository):
+    """Milliseconds of git add, the first time and the second."""
+    git = ["git", f"--git-dir={repository}", f"--work-tree={source}"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    took = []
+    for _ in range(2):
+        begin = time.perf_counter()
+        subprocess.run([*git, "-C", str(source), "add", "."], check=True, stderr=subprocess.DEVNULL)
+        took.append((time.perf_counter() - begin) * 1e3)
+    return took
+
+
+def snapshot(bench):
+    program = bench.build / "bench_snapshot"
+    if not program.exists():
+        return
+    source = bench.folder / "tree"
+    make_tree(source)
+    home = bench.folder / "snapshot-home"
+    home.mkdir()
+    text = subprocess.run([program, source, home], check=True, stdout=subprocess.PIPE, text=True).stdout
+    took = {"cold": [], "warm": []}
+    for line in text.splitlines():
+        took[line.split()[0]].append(float(line.split(" snapshot ")[1].split()[0]))
+    git = git_add(source, bench.folder / "repository")
+    size = FILES * FILE_SIZE / 1e6
+    head(f"snapshot of {FILES} files, {size:.0f} MB (scan and store)")
+    cold = took["cold"][0]
+    row("cold", cold, "git add, new", git[0], f">= 500 MB/s (here {size / cold * 1e3:.0f} MB/s)")
+    row("warm", statistics.median(took["warm"]), "git add, nothing changed", git[1], "<= 150 ms")
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: bench.py BUILD_DIR")
+    with tempfile.TemporaryDirectory(prefix="skiff-bench-") as folder:
+        bench = Bench(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder))
+        for measure in (start, round_trips, submit_latency, runs_listed, snapshot):
+            measure(bench)
+
+
+if __name__ == "__main__":
+    main()
