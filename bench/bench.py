@@ -294,10 +294,12 @@ def snapshot(bench):
     make_tree(source)
     home = bench.folder / "snapshot-home"
     home.mkdir()
+    os.sync()  # what was just written is not the snapshot's to force out
     text = subprocess.run([program, source, home], check=True, stdout=subprocess.PIPE, text=True).stdout
     took = {"cold": [], "warm": []}
     for line in text.splitlines():
         took[line.split()[0]].append(float(line.split(" snapshot ")[1].split()[0]))
+    os.sync()
     git = git_add(source, bench.folder / "repository")
     size = FILES * FILE_SIZE / 1e6
     head(f"snapshot of {FILES} files, {size:.0f} MB (scan and store)")

@@ -45,6 +45,11 @@ int command_install(int argc, char **argv)
             return EXIT_USAGE;
         }
     }
+    if (optind < argc) {
+        fprintf(stderr, "skiff: install takes options alone, not \"%s\" (see: skiff help)\n",
+                argv[optind]);
+        return EXIT_USAGE;
+    }
     if (install_kernelspec(&install, &path, &err) != 0) {
         AUTO_FREE char *text = error_format(&err);
         fprintf(stderr, "skiff: %s\n", text);

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The kernelspec and where it goes. The new folder is filled beside its place and swapped in, so that
- * Jupyter never sees half of one. */
+/* The kernelspec and where it goes. The new folder is filled beside its place and exchanged with what is
+ * there, so that Jupyter never sees half of one, and a failure leaves the old one. */
 #include "kernelspec/install.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -39,6 +45,31 @@ static char *user_dir(void)
     return file_expand_home("~/.local/share/jupyter");
 }
 
+/* What Python says of itself: where its prefix is cannot be told from its path, which may be a wrapper's.
+ * A prefix is a path; what is longer than one is none. */
+static char *ask_prefix(const char *python)
+{
+    char *const argv[] = {(char[]){"python3"}, (char[]){"-c"},
+                          (char[]){"import sys; print(sys.prefix)"}, NULL};
+    char prefix[PATH_MAX];
+    posix_spawn_file_actions_t actions;
+    int ends[2];
+    pid_t pid;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return NULL;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    bool started = posix_spawn(&pid, python, &actions, NULL, argv, environ) == 0;
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    FILE *answer = fdopen(ends[0], "r");
+    bool answered = fgets(prefix, sizeof prefix, answer) != NULL;
+    fclose(answer);
+    if (started)
+        waitpid(pid, NULL, 0);
+    return answered && prefix[0] == '/' ? xstrndup(prefix, strcspn(prefix, "\n")) : NULL;
+}
+
 /* The prefix of the environment that is active; of python3 on PATH when none is. */
 static char *sys_prefix(struct error *err)
 {
@@ -49,21 +80,24 @@ static char *sys_prefix(struct error *err)
             return xstrdup(value);
     }
     AUTO_FREE char *python = file_find_program("python3");
-    if (python == NULL) {
-        error_set(err, ERROR_NOT_FOUND, "no environment is active and there is no python3 on PATH");
+    char *prefix = python != NULL ? ask_prefix(python) : NULL;
+    if (prefix == NULL) {
+        error_set(err, ERROR_NOT_FOUND, "no environment is active, and %s",
+                  python != NULL ? "python3 does not say where it is"
+                                 : "there is no python3 on PATH");
         error_hint(err, "activate the environment Jupyter is in, or give its folder with --prefix");
-        return NULL;
     }
-    char *slash = strrchr(python, '/');
-    *slash = '\0';
-    slash = strrchr(python, '/');
-    return xstrndup(python, slash > python ? (size_t)(slash - python) : 1);
+    return prefix;
 }
 
 static char *data_dir(const struct install_options *options, struct error *err)
 {
     if (options->where == INSTALL_USER)
         return user_dir();
+    if (options->where == INSTALL_PREFIX && options->prefix[0] == '\0') {
+        error_set(err, ERROR_INVALID, "--prefix takes a folder, and this one has no name");
+        return NULL;
+    }
     AUTO_FREE char *prefix =
         options->where == INSTALL_PREFIX ? file_expand_home(options->prefix) : sys_prefix(err);
     return prefix != NULL ? file_join(prefix, "share/jupyter") : NULL;
@@ -96,6 +130,20 @@ static int fill(const char *dir, const struct install_options *options, struct e
     return 0;
 }
 
+/* Puts `fresh` in the place of `path`, which may be there; one of both is left as `fresh` was. */
+static int exchange(const char *fresh, const char *path, struct error *err)
+{
+    if (renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_EXCHANGE) == 0 ||
+        (errno == ENOENT && rename(fresh, path) == 0))
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return error_errno(err, "cannot replace %s", path);
+    /* A file system that cannot exchange, such as NFS: for a moment there is none. */
+    if (file_remove_tree(path, err) != 0)
+        return -1;
+    return rename(fresh, path) == 0 ? 0 : error_errno(err, "cannot replace %s", path);
+}
+
 int install_kernelspec(const struct install_options *options, char **ret_path, struct error *err)
 {
     const char *name = options->name != NULL ? options->name : "skiff";
@@ -104,12 +152,10 @@ int install_kernelspec(const struct install_options *options, char **ret_path, s
         return -1;
     AUTO_FREE char *path = xasprintf("%s/kernels/%s", data, name);
     AUTO_FREE char *fresh = xasprintf("%s/kernels/.%s.%d", data, name, (int)getpid());
-    if (fill(fresh, options, err) != 0 || file_remove_tree(path, err) != 0) {
-        file_remove_tree(fresh, NULL);
+    int result = fill(fresh, options, err) == 0 ? exchange(fresh, path, err) : -1;
+    file_remove_tree(fresh, NULL);
+    if (result != 0)
         return error_wrap(err, "installing the kernel");
-    }
-    if (rename(fresh, path) != 0)
-        return error_errno(err, "installing the kernel: %s", path);
     *ret_path = steal(&path);
     return 0;
 }
