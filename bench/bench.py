@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measures what docs and design promise, side by side with the peer or the floor, in one run.
+"""Measures what Skiff promises, side by side with the peer or the floor, in one run.
 
     bench.py BUILD_DIR      with skiff, skiff-runner, bare_loop (and bench_snapshot) in it
 
@@ -248,9 +248,10 @@ def submit_latency(bench):
 def runs_listed(bench):
     """Copies one finished run under new ids, rebuilds the index, and lists them."""
     runs = bench.folder / "home/runs"
-    model = next(path for path in sorted(runs.iterdir()) if (path / "run.json").exists())
+    finished = sorted(path.parent for path in runs.glob("*/run.json"))
+    model = finished[0]
     intent = (model / "run.json").read_text()
-    for number in range(RUNS - sum(1 for path in runs.iterdir() if path.is_dir())):
+    for number in range(RUNS - len(finished)):
         copy = runs / f"copied_run_{number:010d}"
         shutil.copytree(model, copy, symlinks=True)
         (copy / "run.json").write_text(intent.replace(model.name, copy.name))

@@ -176,6 +176,6 @@ void diagnostic_finish(struct cell *cell, const struct error *err, const char *s
     if (panel)
         outlet_display(cell_outlet(cell), diagnostic_bundle(err, source), NULL);
     AUTO_FREE char *line = panel ? xasprintf(RED "%s" PLAIN ": %s", ename, evalue)
-                                  : diagnostic_text(err, ename, source, true);
+                                 : diagnostic_text(err, ename, source, true);
     cell_finish_error(cell, ename, evalue, (const char *const[]){line}, 1);
 }

@@ -9,17 +9,15 @@
 static void run(struct magic_call *call)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
-    AUTO_NOTES struct notes notes = NOTES_INIT;
     AUTO_JSON json_t *definition = magic_call_definition(call, &err);
     AUTO_JSON json_t *status = NULL;
     bool dry_run = arguments_has(&call->arguments, "--dry-run");
     int change = -1;
     if (definition == NULL ||
-        submission_put_compute(call->submission, definition, dry_run, &change, &notes, &err) < 0) {
+        submission_put_compute(call->submission, definition, dry_run, &change, &err) < 0) {
         magic_call_fail(call, &err);
         return;
     }
-    diagnostic_show_notes(call->cell, &notes);
     if (!dry_run)
         status = submission_compute_status(call->submission,
                                            json_get_string(definition, "name", ""), &err);

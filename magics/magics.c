@@ -163,12 +163,44 @@ static bool magics_claims(void *self, const char *code)
     return registry_claims(code);
 }
 
+/* A cell magic written with one %: what follows it looks like Python, and is not what is wrong. */
+static int check_first_name(const char *code, struct error *err)
+{
+    const char *line = code;
+    while (*line != '\0' && (*line == '#' || strspn(line, " \t\r") == strcspn(line, "\n")))
+        line += strcspn(line, "\n") + (line[strcspn(line, "\n")] == '\n');
+    if (line[0] != '%' || line[1] == '%')
+        return 0;
+    AUTO_FREE char *name = xstrndup(line + 1, strcspn(line + 1, " \t\r\n?"));
+    const struct magic *magic = registry_find(name);
+    if (magic == NULL || !magic->cell || line[1 + strlen(name)] == '?')
+        return 0;
+    int number = 1;
+    for (const char *c = code; c < line; c++)
+        number += *c == '\n';
+    error_set(err, ERROR_INVALID,
+              "%%%s defines something in the lines below it: it begins with two %%", name);
+    error_at(err, number, 1);
+    return error_hint(err, "write %%%%%s", name);
+}
+
+/* What the opening of the store had to repair is told in the first cell there is. */
+static void tell_repairs(struct magics *magics, struct cell *cell)
+{
+    AUTO_NOTES struct notes notes = NOTES_INIT;
+    submission_take_notes(magics->submission, &notes);
+    if (notes.count > 0)
+        diagnostic_show_notes(cell, &notes);
+}
+
 static void magics_execute(void *self, struct cell *cell)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
     AUTO(parse) struct parse *parse = NULL;
     struct magics *magics = self;
-    if (parse_cell(cell_code(cell), &parse, &err) < 0 || check_all(parse, &err) < 0) {
+    tell_repairs(magics, cell);
+    if (check_first_name(cell_code(cell), &err) < 0 ||
+        parse_cell(cell_code(cell), &parse, &err) < 0 || check_all(parse, &err) < 0) {
         diagnostic_finish(cell, &err, cell_code(cell), NULL);
         return;
     }

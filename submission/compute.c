@@ -125,7 +125,7 @@ static json_t *local_compute(void)
 json_t *submission_compute_status(struct submission *submission, const char *name,
                                   struct error *err)
 {
-    struct store *store = submission_store(submission, NULL, err);
+    struct store *store = submission_store(submission, err);
     if (store == NULL)
         return NULL;
     if (strcmp(name, "local") == 0) {
@@ -141,7 +141,7 @@ json_t *submission_compute_status(struct submission *submission, const char *nam
 
 json_t *submission_computes(struct submission *submission, struct error *err)
 {
-    struct store *store = submission_store(submission, NULL, err);
+    struct store *store = submission_store(submission, err);
     AUTO_JSON json_t *computes = store != NULL ? store_list_computes(store, err) : NULL;
     size_t i;
     json_t *compute;
@@ -159,9 +159,9 @@ json_t *submission_computes(struct submission *submission, struct error *err)
 }
 
 int submission_put_compute(struct submission *submission, const json_t *definition, bool dry_run,
-                           int *ret_change, struct notes *notes, struct error *err)
+                           int *ret_change, struct error *err)
 {
-    struct store *store = submission_store(submission, notes, err);
+    struct store *store = submission_store(submission, err);
     const char *name = json_get_string(definition, "name", "");
     if (store == NULL)
         return -1;

@@ -26,6 +26,7 @@ struct submission {
     const struct backend *const *backends;
     struct workspace *workspace; /* NULL until asked for */
     struct store *store;         /* NULL until asked for */
+    struct notes repairs;        /* what opening it had to repair; nobody was told yet */
     struct procid self;          /* who drives what this kernel drives */
     struct drive *drives;        /* a list */
     uv_timer_t recovery;         /* once, soon after the start */

@@ -44,6 +44,7 @@ void submission_unref(struct submission *submission)
     if (--submission->refs > 0)
         return;
     store_close(submission->store);
+    notes_done(&submission->repairs);
     workspace_free(submission->workspace);
     free(submission->home);
     free(submission->directory);
@@ -77,13 +78,29 @@ static void recover_runs(struct submission *submission)
     }
 }
 
+static bool has_store(const struct submission *submission)
+{
+    AUTO_FREE char *index = file_join(submission->home, "store.db");
+    AUTO_FREE char *runs = file_join(submission->home, "runs");
+    return file_exists(index) || file_exists(runs);
+}
+
 static void on_recovery(uv_timer_t *timer)
 {
     struct submission *submission = timer->data;
-    AUTO_FREE char *index = file_join(submission->home, "store.db");
-    AUTO_FREE char *runs = file_join(submission->home, "runs");
-    if (file_exists(index) || file_exists(runs))
+    if (has_store(submission))
         recover_runs(submission);
+}
+
+void submission_take_notes(struct submission *submission, struct notes *ret_notes)
+{
+    if (submission->store == NULL && has_store(submission))
+        submission_store(submission, NULL); /* a failure is told by what needs the store */
+    for (size_t i = 0; i < submission->repairs.count; i++) {
+        const struct note *note = &submission->repairs.items[i];
+        notes_add(ret_notes, note->level, note->line, note->column, "%s", note->text);
+    }
+    notes_done(&submission->repairs);
 }
 
 static char *current_directory(void)
@@ -170,12 +187,11 @@ static void index_missing_runs(struct submission *submission)
     }
 }
 
-struct store *submission_store(struct submission *submission, struct notes *notes,
-                               struct error *err)
+struct store *submission_store(struct submission *submission, struct error *err)
 {
     if (submission->store != NULL)
         return submission->store;
-    if (store_open(submission->home, &submission->store, notes, err) != 0)
+    if (store_open(submission->home, &submission->store, &submission->repairs, err) != 0)
         return NULL;
     index_missing_runs(submission);
     return submission->store;
@@ -186,7 +202,7 @@ struct store *submission_store(struct submission *submission, struct notes *note
 int submission_put_environment(struct submission *submission, const json_t *definition,
                                int *ret_version, bool *ret_new, struct error *err)
 {
-    struct store *store = submission_store(submission, NULL, err);
+    struct store *store = submission_store(submission, err);
     char hash[65];
     spec_hash(definition, hash);
     if (store == NULL)
@@ -209,7 +225,7 @@ json_t *submission_plan_environment(struct submission *submission, const json_t 
                                     struct error *err)
 {
     AUTO_ERROR struct error missing = ERROR_INIT;
-    struct store *store = submission_store(submission, NULL, err);
+    struct store *store = submission_store(submission, err);
     const char *name = json_get_string(definition, "name", "");
     char hash[65];
     spec_hash(definition, hash);
@@ -231,7 +247,7 @@ json_t *submission_plan_environment(struct submission *submission, const json_t 
 
 json_t *submission_environments(struct submission *submission, struct error *err)
 {
-    struct store *store = submission_store(submission, NULL, err);
+    struct store *store = submission_store(submission, err);
     json_t *rows = store != NULL ? store_list_environments(store, err) : NULL;
     size_t i;
     json_t *row;
@@ -245,7 +261,7 @@ json_t *submission_environments(struct submission *submission, struct error *err
 int submission_find_run(struct submission *submission, const char *prefix, char **ret_id,
                         struct error *err)
 {
-    struct store *store = submission_store(submission, NULL, err);
+    struct store *store = submission_store(submission, err);
     return store != NULL ? store_find_run(store, prefix, ret_id, err) : -1;
 }
 
@@ -265,7 +281,7 @@ int submission_run(struct submission *submission, const char *id, struct run **r
 {
     AUTO(run) struct run *run = NULL;
     AUTO_PROCESS_STATUS struct process_status status = PROCESS_STATUS_INIT;
-    if (submission_store(submission, NULL, err) == NULL ||
+    if (submission_store(submission, err) == NULL ||
         run_load(submission->home, id, &run, err) != 0 ||
         find_process(submission, run, &status, err) != 0)
         return -1;
@@ -283,7 +299,7 @@ int submission_run(struct submission *submission, const char *id, struct run **r
 json_t *submission_runs(struct submission *submission, const struct store_run_filter *filter,
                         struct error *err)
 {
-    struct store *store = submission_store(submission, NULL, err);
+    struct store *store = submission_store(submission, err);
     struct store_run_filter live = {.live_only = true};
     AUTO_JSON json_t *rows = store != NULL ? store_list_runs(store, &live, err) : NULL;
     size_t i;
@@ -362,7 +378,7 @@ void submission_metrics(struct submission *submission, const char *id, metrics_d
 
 void submission_names(struct submission *submission, enum spec_kind kind, struct strlist *ret_names)
 {
-    struct store *store = submission_store(submission, NULL, NULL);
+    struct store *store = submission_store(submission, NULL);
     struct store_run_filter newest = {.max = NAMES_OF_RUNS_MAX};
     if (store == NULL)
         return;

@@ -51,9 +51,12 @@ const char *submission_directory(const struct submission *submission);
 /* The open workspace, decided at the first call. Borrowed. NULL with an error. */
 const struct workspace *submission_workspace(struct submission *submission, struct error *err);
 
-/* The open store (opened at the first call; notes about repairs go to `notes`). Borrowed. */
-struct store *submission_store(struct submission *submission, struct notes *notes,
-                               struct error *err);
+/* The open store (opened at the first call). Borrowed. */
+struct store *submission_store(struct submission *submission, struct error *err);
+
+/* What opening the store had to repair, if nobody was told yet: opens it when there is one. Adds to
+ * *ret_notes; each note is given once. */
+void submission_take_notes(struct submission *submission, struct notes *ret_notes);
 
 /* --- environments and computes --------------------------------------------------------------- */
 
@@ -72,7 +75,7 @@ MUST_CHECK json_t *submission_environments(struct submission *submission, struct
 /* Creates, updates (or with dry_run only tells) a compute; *ret_change as in store_put_compute().
  */
 int submission_put_compute(struct submission *submission, const json_t *definition, bool dry_run,
-                           int *ret_change, struct notes *notes, struct error *err);
+                           int *ret_change, struct error *err);
 
 /* The status document of a compute with the keys of Azure's AmlCompute status (currentNodeCount,
  * targetNodeCount, nodeStateCounts{...}, allocationState, allocationStateTransitionTime, errors,

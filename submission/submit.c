@@ -68,7 +68,7 @@ static json_t *resolve_environment(struct submission *submission, const json_t *
     if (environment == NULL || json_is_null(environment))
         return json_null();
     if (json_is_string(environment)) {
-        struct store *store = submission_store(submission, NULL, err);
+        struct store *store = submission_store(submission, err);
         return find_environment(store, json_string_value(environment), err);
     }
     char hash[65];
@@ -83,7 +83,7 @@ static json_t *resolve_compute(struct submission *submission, const json_t *job,
     if (strcmp(name, "local") == 0)
         return json_pack("{s:s, s:{s:s, s:s}}", "name", "local", "definition", "name", "local",
                          "type", "local");
-    struct store *store = submission_store(submission, NULL, err);
+    struct store *store = submission_store(submission, err);
     json_t *found = store != NULL ? store_get_compute(store, name, err) : NULL;
     if (found == NULL && err->code == ERROR_NOT_FOUND && err->hint == NULL)
         error_hint(err,
@@ -288,8 +288,7 @@ struct submit *submission_submit(struct submission *submission, const json_t *jo
     submit->dry_run = dry_run;
     submit->done = done;
     submit->data = data;
-    if (submission_store(submission, &submit->notes, err) == NULL ||
-        prepare(submit, job, err) != 0) {
+    if (submission_store(submission, err) == NULL || prepare(submit, job, err) != 0) {
         submit_free(submit);
         return NULL;
     }

@@ -21,8 +21,7 @@ void variables_set(struct strlist *list, const char *name, const char *value);
 
 /* Sets a definition's "environment_variables"; values that are secret references are resolved (see
  * secret.h) when `home` is given, else left as they are (for showing). May be NULL. */
-int variables_define(struct strlist *list, json_t *variables, const char *home,
-                     struct error *err);
+int variables_define(struct strlist *list, json_t *variables, const char *home, struct error *err);
 
 /* Wipes the values, then frees the list: it may hold resolved secrets. */
 void variables_wipe(struct strlist *list);

@@ -26,6 +26,17 @@ struct local {
 
 /* --- what would run, and may it ---------------------------------------------------------------------- */
 
+/* A secret that is not there is found now, not when the run has waited for its turn. */
+static int check_secrets(const struct backend_plan *plan, struct error *err)
+{
+    AUTO_VARIABLES struct strlist resolved = STRLIST_INIT;
+    if (variables_define(&resolved, json_object_get(plan->environment, "environment_variables"),
+                         plan->home, err) != 0)
+        return -1;
+    return variables_define(&resolved, json_object_get(plan->job, "environment_variables"),
+                            plan->home, err);
+}
+
 static int check(const struct backend_plan *plan, struct notes *notes, struct error *err)
 {
     (void)notes; /* what a process does not serve was noted when the definition was read */
@@ -40,7 +51,7 @@ static int check(const struct backend_plan *plan, struct notes *notes, struct er
         return error_hint(err, "give it `pip:` or `conda_file:` instead of the image, or leave "
                                "`environment:` out to run with this machine's Python");
     }
-    return python_check(environment, err);
+    return check_secrets(plan, err) != 0 ? -1 : python_check(environment, err);
 }
 
 /* PATH and VIRTUAL_ENV as activating the environment would set them. `names` is a folder for names that

@@ -215,7 +215,7 @@ static void make_cluster(struct world *world, int nodes)
                   "size", "STANDARD_DS3_V2", "tier", "dedicated", "min_instances", 0,
                   "max_instances", nodes, "idle_time_before_scale_down", 1800);
     assert_int_equal(
-        submission_put_compute(world->submission, definition, false, &change, NULL, NULL), 0);
+        submission_put_compute(world->submission, definition, false, &change, NULL), 0);
 }
 
 /* --- how runs end ------------------------------------------------------------------------------------ */
