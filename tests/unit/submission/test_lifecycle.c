@@ -214,8 +214,8 @@ static void make_cluster(struct world *world, int nodes)
         json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i}", "name", "cluster", "type", "amlcompute",
                   "size", "STANDARD_DS3_V2", "tier", "dedicated", "min_instances", 0,
                   "max_instances", nodes, "idle_time_before_scale_down", 1800);
-    assert_int_equal(
-        submission_put_compute(world->submission, definition, false, &change, NULL), 0);
+    assert_int_equal(submission_put_compute(world->submission, definition, false, &change, NULL),
+                     0);
 }
 
 /* --- how runs end ------------------------------------------------------------------------------------ */
