@@ -35,7 +35,8 @@ static const char sql_search_unique[] =
 
 struct history {
     sqlite3 *db;
-    int64_t session; /* 0 until the first input is written */
+    int64_t session;      /* 0 until the first input is written */
+    sqlite3_stmt *insert; /* prepared at the first use: every cell waits for it */
 };
 
 static int execute(sqlite3 *db, const char *sql)
@@ -103,6 +104,7 @@ void history_close(struct history *history)
 {
     if (history == NULL)
         return;
+    sqlite3_finalize(history->insert);
     sqlite3_close(history->db);
     free(history);
 }
@@ -122,21 +124,23 @@ static void begin_session(struct history *history)
 
 void history_append(struct history *history, int line, const char *input)
 {
-    sqlite3_stmt *statement;
+    static const char sql[] = "INSERT OR REPLACE INTO inputs VALUES (?1, ?2, ?3)";
     size_t size = strlen(input);
     if (history->session == 0)
         begin_session(history);
-    if (sqlite3_prepare_v2(history->db, "INSERT OR REPLACE INTO inputs VALUES (?1, ?2, ?3)", -1,
-                           &statement, NULL) == SQLITE_OK) {
-        sqlite3_bind_int64(statement, 1, history->session);
-        sqlite3_bind_int(statement, 2, line);
-        sqlite3_bind_text(statement, 3, input,
-                          (int)(size < HISTORY_ENTRY_MAX ? size : HISTORY_ENTRY_MAX),
-                          SQLITE_STATIC);
-        if (sqlite3_step(statement) != SQLITE_DONE)
-            log_warning("history: %s", sqlite3_errmsg(history->db));
+    if (history->insert == NULL &&
+        sqlite3_prepare_v2(history->db, sql, -1, &history->insert, NULL) != SQLITE_OK) {
+        log_warning("history: %s", sqlite3_errmsg(history->db));
+        return;
     }
-    sqlite3_finalize(statement);
+    sqlite3_bind_int64(history->insert, 1, history->session);
+    sqlite3_bind_int(history->insert, 2, line);
+    sqlite3_bind_text(history->insert, 3, input,
+                      (int)(size < HISTORY_ENTRY_MAX ? size : HISTORY_ENTRY_MAX), SQLITE_STATIC);
+    if (sqlite3_step(history->insert) != SQLITE_DONE)
+        log_warning("history: %s", sqlite3_errmsg(history->db));
+    sqlite3_reset(history->insert);
+    sqlite3_clear_bindings(history->insert);
 }
 
 /* This session's number; before its first input the one it will get if no other kernel comes first. */

@@ -254,8 +254,9 @@ void magics_free(struct magics *magics)
         sequence->cell = NULL;
         magic_call_interrupt(sequence->call);
     }
-    if (magics->current != NULL) {
-        sequence->call->cell = NULL;
+    if (magics->current != NULL) { /* the interrupt did not end it */
+        if (sequence->call != NULL)
+            sequence->call->cell = NULL;
         sequence_free(sequence);
     }
     run_output_set_free(magics->run_outputs);
