@@ -92,19 +92,25 @@ void table_dot(struct buf *html, const char *state)
     buf_printf(html, "<span style=\"color:%s\">&#9679;</span> ", colour);
 }
 
+#define SHORT_CELL_MAX 32 /* bytes; the longest of our dates and run ids fit */
+
 /* Jupyter aligns cells to the right and stripes rows; inline styles are what wins over that. */
 static void put_html_cell(struct buf *html, const struct table *table, size_t i)
 {
     size_t column = i % table->columns;
     bool title = table->header && i < table->columns;
     bool label = !table->header && column == 0;
-    bool lines = strchr(table->cells.items[i], '\n') != NULL;
+    const char *text = table->cells.items[i];
+    /* A name or a date stays whole; a path breaks anywhere rather than leave the page. */
+    const char *breaks = strchr(text, '\n') != NULL       ? ";white-space:pre-wrap"
+                         : strlen(text) <= SHORT_CELL_MAX ? ";white-space:nowrap"
+                                                          : ";overflow-wrap:anywhere";
     buf_printf(html, "<%s style=\"text-align:left;vertical-align:top;padding:1px 12px 1px 0%s%s\">",
                title ? "th" : "td", title || label ? ";opacity:0.65;font-weight:normal" : "",
-               lines ? ";white-space:pre-wrap" : "");
+               breaks);
     if (!title && (int)column == table->state_column)
-        table_dot(html, table->cells.items[i]);
-    buf_puts_html(html, table->cells.items[i]);
+        table_dot(html, text);
+    buf_puts_html(html, text);
     buf_puts(html, title ? "</th>" : "</td>");
 }
 
