@@ -180,8 +180,10 @@ json_t *render_plan_computes(const json_t *computes, bool whole)
         table_add(&table, json_get_string(row, "name", ""));
         table_add(&table, json_get_string(definition, "type", ""));
         table_add(&table, json_get_string(definition, "size", ""));
-        table_addf(&table, "%d", (int)json_get_int(status, "currentNodeCount", 0));
-        table_addf(&table, "%d", (int)json_get_int(definition, "max_instances", 1));
+        bool has_nodes = json_object_get(status, "currentNodeCount") != NULL;
+        table_addf(&table, has_nodes ? "%d" : "", (int)json_get_int(status, "currentNodeCount", 0));
+        table_addf(&table, has_nodes ? "%d" : "",
+                   (int)json_get_int(definition, "max_instances", 0));
     }
     begin(&page, "Computes");
     put_table(&page, &table);
@@ -241,7 +243,7 @@ static void add_variables(struct table *facts, const json_t *variables)
  * is missing. */
 static void put_kept(struct page *page, const json_t *snapshot)
 {
-    static const char *const titles[] = {"sent", "size", NULL};
+    static const char *const titles[] = {"sent", "size", "kept by", NULL};
     AUTO_TABLE struct table table;
     const json_t *entries = json_object_get(snapshot, "entries");
     size_t i;
@@ -253,9 +255,11 @@ static void put_kept(struct page *page, const json_t *snapshot)
         AUTO_FREE char *size = file_size_text((unsigned long long)json_get_int(entry, "size", 0));
         table_add(&table, json_get_string(entry, "path", ""));
         table_add(&table, size);
+        table_add(&table, json_get_string(entry, "rule", ""));
     }
     if (json_array_size(entries) > RENDER_PLAN_FILES_MAX) {
         table_addf(&table, "and %zu more files", json_array_size(entries) - RENDER_PLAN_FILES_MAX);
+        table_add(&table, "");
         table_add(&table, "");
     }
     put_table(page, &table);
@@ -263,7 +267,7 @@ static void put_kept(struct page *page, const json_t *snapshot)
 
 static void put_dropped(struct page *page, const json_t *snapshot)
 {
-    static const char *const titles[] = {"left out", "by", NULL};
+    static const char *const titles[] = {"left out", "size", "by", NULL};
     AUTO_TABLE struct table table;
     const json_t *dropped = json_object_get(snapshot, "dropped");
     size_t i;
@@ -272,11 +276,14 @@ static void put_dropped(struct page *page, const json_t *snapshot)
     json_array_foreach (dropped, i, entry) {
         if (i == RENDER_PLAN_FILES_MAX)
             break;
+        AUTO_FREE char *size = file_size_text((unsigned long long)json_get_int(entry, "size", 0));
         table_add(&table, json_get_string(entry, "path", ""));
+        table_add(&table, json_get_bool(entry, "folder", false) ? "folder" : size);
         table_add(&table, json_get_string(entry, "rule", ""));
     }
     if (json_array_size(dropped) > RENDER_PLAN_FILES_MAX) {
         table_addf(&table, "and %zu more", json_array_size(dropped) - RENDER_PLAN_FILES_MAX);
+        table_add(&table, "");
         table_add(&table, "");
     }
     put_table(page, &table);

@@ -15,6 +15,7 @@ void snapshot_free(struct snapshot *snapshot)
     for (size_t i = 0; i < snapshot->count; i++) {
         free(snapshot->entries[i].path);
         free(snapshot->entries[i].target);
+        free(snapshot->entries[i].kept_by);
     }
     for (size_t i = 0; i < snapshot->dropped_count; i++) {
         free(snapshot->dropped[i].path);

@@ -62,6 +62,8 @@ struct snapshot_entry {
     uint32_t mode; /* permission bits */
     uint64_t size; /* files: bytes */
     char *target;  /* links: where to, as written */
+    char *
+        kept_by; /* when the dropped are asked for: the rule that keeps it; NULL when none names it */
     char hash[65]; /* files: of the content, in hex, filled by snapshot_store; "" before */
     /* what the index keys on */
     uint64_t device, inode;

@@ -197,6 +197,24 @@ static int add_other(struct scan *scan, const char *path, const struct stat *st)
     return 0;
 }
 
+static char *rule_text(const struct ignore_rule *rule)
+{
+    return xasprintf("%s (%s:%d)", rule->pattern, rule->source, rule->line);
+}
+
+static int add_leaf(struct scan *scan, const char *path, const struct stat *st,
+                    const struct ignore_rule *rule)
+{
+    struct snapshot *snapshot = scan->snapshot;
+    size_t before = snapshot->count;
+    int result = S_ISREG(st->st_mode)   ? add_file(scan, path, st)
+                 : S_ISLNK(st->st_mode) ? add_link(scan, path, st)
+                                        : add_other(scan, path, st);
+    if (scan->want_dropped && rule->negated && snapshot->count > before)
+        snapshot->entries[before].kept_by = rule_text(rule);
+    return result;
+}
+
 static int scan_child(struct scan *scan, const char *folder, const char *name,
                       const struct ignore_list *list)
 {
@@ -213,14 +231,12 @@ static int scan_child(struct scan *scan, const char *folder, const char *name,
         return 0;
     }
     if (ignore_match(list, path, S_ISDIR(st.st_mode), &rule)) {
-        drop(scan, path, &st, xasprintf("%s (%s:%d)", rule.pattern, rule.source, rule.line));
+        drop(scan, path, &st, rule_text(&rule));
         return 0;
     }
     if (S_ISDIR(st.st_mode))
         return scan_folder(scan, path, &st, list);
-    if (S_ISREG(st.st_mode))
-        return add_file(scan, path, &st);
-    return S_ISLNK(st.st_mode) ? add_link(scan, path, &st) : add_other(scan, path, &st);
+    return add_leaf(scan, path, &st, &rule);
 }
 
 static int read_names(struct scan *scan, const char *path, struct strlist *ret_names)

@@ -96,7 +96,8 @@ struct submit_result {
     const char *run_id; /* NULL for a dry run */
     json_t *plan;       /* dry run: {"job","environment":{..},"compute":{..},"command":[..],
                            "environment_variables":{..},"snapshot":{"files","size","ignore_file",
-                           "entries":[{"path","size"}],"dropped":[{"path","rule"}]},"run_dir"};
+                           "entries":[{"path","size","rule"}],
+                           "dropped":[{"path","folder","size","rule"}]},"run_dir"};
                            borrowed; NULL otherwise */
     const struct notes *notes;
 };

@@ -197,10 +197,12 @@ static json_t *snapshot_plan(const struct snapshot *snapshot)
             continue;
         json_t *row = json_pack("{s:I}", "size", (json_int_t)entry->size);
         json_set_string(row, "path", entry->path);
+        json_set_string(row, "rule", entry->kept_by);
         json_array_append_new(entries, row);
     }
     for (size_t i = 0; i < snapshot->dropped_count; i++) {
-        json_t *row = json_object();
+        json_t *row = json_pack("{s:b, s:I}", "folder", snapshot->dropped[i].is_dir, "size",
+                                (json_int_t)snapshot->dropped[i].size);
         json_set_string(row, "path", snapshot->dropped[i].path);
         json_set_string(row, "rule", snapshot->dropped[i].rule);
         json_array_append_new(dropped, row);

@@ -1,6 +1,6 @@
 # What a machine needs and how it gets it: Debian's packages, and a virtual environment of our own.
 
-DEBIAN_PACKAGES := gcc make git pkg-config musl-tools python3 python3-venv valgrind strace \
+DEBIAN_PACKAGES := gcc make git pkg-config musl-tools python3 python3-venv valgrind \
   clang clang-tidy libclang-rt-dev libcmocka-dev libzmq3-dev libsodium-dev libjansson-dev libuv1-dev \
   libsqlite3-dev libyaml-dev
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)

@@ -178,7 +178,7 @@ static void bounds_a_dry_run(void **state)
     assert_non_null(strstr(text, "and 4800 more files"));
     assert_non_null(strstr(text, "5000 files, 50 kB"));
     assert_non_null(strstr(text, "env:TOKEN"));
-    assert_true(strlen(json_get_string(bundle, "text/html", "")) < 60000);
+    assert_true(strlen(json_get_string(bundle, "text/html", "")) < 120000);
 }
 
 static void tail_of_a_log(void **state)

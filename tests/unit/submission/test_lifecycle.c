@@ -369,14 +369,20 @@ static void what_is_wrong_is_found_before_anything_happens(void **state)
 static void a_dry_run_changes_nothing(void **state)
 {
     struct world *world = *state;
-    write_text(world->source, ".amlignore", "*.log\n");
-    write_text(world->source, "noise.log", "");
+    write_text(world->source, ".amlignore", "*.log\n!keep.log\n");
+    write_text(world->source, "noise.log", "123");
+    write_text(world->source, "keep.log", "");
     assert_null(submit_job(world, job(world, "local"), true));
     assert_non_null(world->plan);
     const json_t *snapshot = json_object_get(world->plan, "snapshot");
     const json_t *dropped = json_array_get(json_object_get(snapshot, "dropped"), 0);
     assert_string_equal(json_get_string(dropped, "path", ""), "noise.log");
-    assert_int_equal(json_get_int(snapshot, "files", 0), 2);
+    assert_string_equal(json_get_string(dropped, "rule", ""), "*.log (.amlignore:1)");
+    assert_int_equal(json_get_int(dropped, "size", 0), 3);
+    const json_t *kept = json_array_get(json_object_get(snapshot, "entries"), 1);
+    assert_string_equal(json_get_string(kept, "path", ""), "keep.log");
+    assert_string_equal(json_get_string(kept, "rule", ""), "!keep.log (.amlignore:2)");
+    assert_int_equal(json_get_int(snapshot, "files", 0), 3);
     assert_int_equal(count_runs(world), 0);
 }
 
