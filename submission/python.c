@@ -366,7 +366,10 @@ static void on_build_started(const struct error *err, void *data)
 /* venv and pip by default; a conda tool makes the environment from the conda file, pip part included. */
 static const char build_script[] =
     "set -e\n"
-    "if [ -n \"$3\" ]; then exec \"$3\" env create -y -q -p \"$2/env\" -f \"$2/conda.yml\"; fi\n"
+    "case \"$3\" in\n"
+    "*/micromamba) exec \"$3\" create -y -q -p \"$2/env\" -f \"$2/conda.yml\" ;;\n"
+    "?*) exec \"$3\" env create -q -p \"$2/env\" -f \"$2/conda.yml\" ;;\n"
+    "esac\n"
     "\"$1\" -m venv \"$2/env\"\n"
     "exec \"$2/env/bin/python\" -m pip install --disable-pip-version-check --no-input "
     "--progress-bar off "

@@ -235,3 +235,33 @@ def test_two_kernels_build_an_environment_once(place):
     text = kernels[0].run("%%submit try --wait\nscript: train.py\n"
                           "environment: {pip: [six==1.17.0, './none']}\n").failed()
     assert "none" in text
+
+
+# A conda of the test's own: makes the folder that was asked for, as conda does, and notes how it was asked.
+CONDA = """#!/bin/sh
+set -e
+echo "$@" >"$HOME/asked"
+while [ "$1" != -p ]; do shift; done
+python3 -m venv --without-pip "$2"
+"""
+
+
+def test_conda_packages_go_through_conda(place):
+    tool = place.write("bin/conda", CONDA)
+    tool.chmod(0o755)
+    place.write("src/train.py", "import sys\nprint(sys.prefix)\n")
+    kernel = place.start(PATH=f"{tool.parent}:{place.env()['PATH']}", HOME=str(place.work))
+    kernel.run("%%environment c\nconda_file:\n  channels: [conda-forge]\n  dependencies: [numpy]\n").ok()
+    kernel.run("%%submit conda --wait\ncode: src\nscript: train.py\ncompute: local\nenvironment: c\n").ok()
+    asked = (place.work / "asked").read_text().split()
+    assert asked[:2] == ["env", "create"] and asked[-2] == "-f"
+    assert "numpy" in pathlib.Path(asked[-1]).read_text()
+    assert str(place.home / "venvs") in (place.runs()[0] / "user_logs/std_log.txt").read_text()
+
+
+def test_conda_packages_without_conda_are_refused(place, kernel):
+    place.write("src/train.py", "")
+    kernel.run("%%environment c\nconda_file:\n  dependencies: [numpy]\n").ok()
+    said = kernel.run("%%submit conda\ncode: src\nscript: train.py\ncompute: local\nenvironment: c\n").failed()
+    assert "conda on PATH" in said and "pip:" in said
+    assert place.runs() == []
