@@ -238,12 +238,11 @@ int store_db_open(struct store *store, struct notes *notes, struct error *err)
     enum health health = connect(store, &fault);
     if (health == HEALTH_READY)
         return 0;
-    if (health == HEALTH_FAILED)
-        return error_move(err, &fault);
-    error_clear(&fault);
-    if (repair(store, notes, &fault) != 0)
-        return error_move(err, &fault);
-    return 0;
+    /* Without the lock a failure proves nothing: another kernel may be moving the file right now. */
+    AUTO_ERROR struct error again = ERROR_INIT;
+    if (repair(store, notes, &again) == 0)
+        return 0;
+    return error_move(err, health == HEALTH_FAILED ? &fault : &again);
 }
 
 /* A page in the middle is bad: opening alone would not notice. */

@@ -460,8 +460,11 @@ static int open_and_rebuild(const char *home, int index)
     for (int i = 0; i < 5; i++) {
         AUTO_JSON json_t *rows = NULL;
         size_t runs;
-        if (store == NULL && store_open(home, &store, NULL, NULL) != 0)
+        AUTO_ERROR struct error err = ERROR_INIT;
+        if (store == NULL && store_open(home, &store, NULL, &err) != 0) {
+            fprintf(stderr, "cannot open: %s\n", err.text);
             return 1;
+        }
         if (index == 0 && store_reindex(store, &runs, NULL, NULL) != 0)
             return 2;
         rows = store_list_runs(store, &(struct store_run_filter){.max = 0}, NULL);
