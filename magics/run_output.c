@@ -15,22 +15,16 @@
 #include "base/file.h"
 #include "base/strlist.h"
 #include "magics/render.h"
+#include "magics/shown.h"
 #include "magics/stream.h"
 
 /* Two messages a flush (the line, the stream): ten a second. Front ends redraw no faster. */
 #define FLUSH_INTERVAL_MS 200
 
-struct shown {
-    char *run_id;
-    uint64_t offset;
-};
-
 struct run_output_set {
     uv_loop_t *loop;
     struct submission *submission;
     struct run_output *first;
-    struct shown *shown; /* of runs that are not followed now */
-    size_t shown_count, shown_capacity;
     uint64_t displays; /* makes display ids unique in this kernel */
 };
 
@@ -43,6 +37,7 @@ struct run_output {
     unsigned refs;
 
     char *title;
+    char *dir; /* the run's */
     char *log_path;
     char *display_id;
     enum run_state state;
@@ -50,7 +45,9 @@ struct run_output {
     char *progress;
     bool line_shown, line_dirty;
     bool started_building; /* the build log's headline is out */
+    uint64_t first;        /* of the run's log: where this output began */
     uint64_t offset;       /* of the run's log: the first byte not fed yet */
+    uint64_t from_build;   /* bytes fed before it that are the build log's */
     struct stream stream;
 };
 
@@ -62,26 +59,6 @@ struct run_output_set *run_output_set_new(uv_loop_t *loop, struct submission *su
     set->loop = loop;
     set->submission = submission;
     return set;
-}
-
-static struct shown *shown_of(struct run_output_set *set, const char *run_id)
-{
-    for (size_t i = 0; i < set->shown_count; i++)
-        if (strcmp(set->shown[i].run_id, run_id) == 0)
-            return &set->shown[i];
-    return NULL;
-}
-
-/* Kept for the kernel's life: a few bytes a run, and %attach must not repeat what was shown. */
-static void remember_offset(struct run_output_set *set, const char *run_id, uint64_t offset)
-{
-    struct shown *shown = shown_of(set, run_id);
-    if (shown == NULL) {
-        grow(&set->shown, &set->shown_capacity, set->shown_count + 1, sizeof *set->shown);
-        shown = &set->shown[set->shown_count++];
-        shown->run_id = xstrdup(run_id);
-    }
-    shown->offset = offset;
 }
 
 /* From here on callbacks that still come (a metrics read, the timer's close) find it closed. */
@@ -103,6 +80,7 @@ static void unref(struct run_output *output)
     outlet_unref(output->options.outlet);
     free((char *)(uintptr_t)output->options.run_id);
     free(output->title);
+    free(output->dir);
     free(output->log_path);
     free(output->display_id);
     free(output->reason);
@@ -120,8 +98,6 @@ static void close_output(struct run_output *output)
 {
     if (output->set == NULL)
         return;
-    if (output->options.log)
-        remember_offset(output->set, output->options.run_id, output->offset);
     leave_set(output);
     watch_close(output->watch);
     output->watch = NULL;
@@ -134,9 +110,6 @@ void run_output_set_free(struct run_output_set *set)
         return;
     while (set->first != NULL)
         close_output(set->first);
-    for (size_t i = 0; i < set->shown_count; i++)
-        free(set->shown[i].run_id);
-    free(set->shown);
     free(set);
 }
 
@@ -163,10 +136,14 @@ static void show_line(struct run_output *output)
     output->line_dirty = false;
 }
 
+/* Noted after it was sent: a kernel killed between the two shows some bytes again and loses none. */
 static void write_text(struct run_output *output, const struct buf *text)
 {
-    if (text->size > 0)
-        outlet_write(output->options.outlet, OUTLET_STDOUT, text->data, text->size);
+    if (text->size == 0)
+        return;
+    outlet_write(output->options.outlet, OUTLET_STDOUT, text->data, text->size);
+    if (output->stream.shown > output->from_build)
+        shown_write(output->dir, output->first + output->stream.shown - output->from_build);
 }
 
 static bool has_something(const struct run_output *output)
@@ -248,6 +225,7 @@ static void on_build_log(const char *bytes, size_t size, void *data)
         stream_feed(&output->stream, headline, sizeof headline - 1);
     output->started_building = true;
     stream_feed(&output->stream, bytes, size);
+    output->from_build = output->stream.total;
     schedule(output);
 }
 
@@ -317,13 +295,6 @@ static void take_over(struct run_output_set *set, const char *run_id)
     }
 }
 
-static uint64_t first_byte_not_shown(struct run_output_set *set, const char *run_id)
-{
-    take_over(set, run_id);
-    const struct shown *shown = shown_of(set, run_id);
-    return shown != NULL ? shown->offset : 0;
-}
-
 static struct run_output *make(struct run_output_set *set, const struct run_output_options *options,
                                const struct run *run)
 {
@@ -334,15 +305,31 @@ static struct run_output *make(struct run_output_set *set, const struct run_outp
     output->options.outlet = outlet_ref(options->outlet);
     output->state = run->state;
     output->title = render_title(run);
+    output->dir = xstrdup(run->dir);
     output->log_path = run_path(run, RUN_LOG);
     output->display_id = xasprintf("skiff-%s-%llu", run->id, (unsigned long long)++set->displays);
-    output->offset = options->log ? first_byte_not_shown(set, options->run_id) : 0;
+    if (options->log) {
+        take_over(set, options->run_id);
+        output->first = output->offset = shown_read(run->dir);
+    }
     output->refs = 1; /* the timer */
     uv_timer_init(set->loop, &output->timer);
     output->timer.data = output;
     output->next = set->first;
     set->first = output;
     return output;
+}
+
+/* What was shown may be in another notebook, or in a page that nobody saved. */
+static void say_where_it_goes_on(struct run_output *output)
+{
+    if (output->first == 0)
+        return;
+    AUTO_FREE char *size = file_size_text(output->first);
+    AUTO_BUF struct buf text = BUF_INIT;
+    buf_printf(&text, "[the first %s were shown before: `%%logs %s` shows them again]\n", size,
+               output->options.run_id);
+    outlet_write(output->options.outlet, OUTLET_STDOUT, text.data, text.size);
 }
 
 struct run_output *run_output_start(struct run_output_set *set,
@@ -357,6 +344,7 @@ struct run_output *run_output_start(struct run_output_set *set,
         return NULL;
     struct run_output *output = make(set, options, run);
     show_line(output);
+    say_where_it_goes_on(output);
     output->watch = submission_watch(set->submission, run->id, output->offset,
                                      options->log ? &with_log : &states_only, output, err);
     if (output->watch == NULL) {

@@ -15,7 +15,7 @@
 #include "kernel/outlet.h"
 #include "submission/submission.h"
 
-/* All runs that are followed by one kernel, and how far the output of each was shown. */
+/* All runs that are followed by one kernel. */
 struct run_output_set;
 struct run_output;
 
@@ -29,7 +29,7 @@ void run_output_set_free(struct run_output_set *set);
 struct run_output_options {
     struct outlet *outlet; /* referenced */
     const char *run_id;
-    bool log;   /* show the run's output, from the first byte this kernel has not shown */
+    bool log;   /* show the run's output, from the first byte that no kernel has shown */
     bool batch; /* nobody watches: what is under way is not shown, only states */
 
     /* The run has ended and its summary is shown; `state` is final. The run output is gone after

@@ -99,6 +99,17 @@ static void put_bounded(struct stream *stream, struct buf *out, const struct buf
     }
 }
 
+/* Of a batch that the limit cuts, bytes can be counted only where collapsing left them as they came;
+ * else none is: shown twice later is better than never. After the limit nothing counts until the
+ * end: the tail may still move. */
+static void count_shown(struct stream *stream, size_t came, size_t text, size_t sent)
+{
+    if (sent == text)
+        stream->shown += came;
+    else if (text == came)
+        stream->shown += sent;
+}
+
 void stream_take(struct stream *stream, const char *path, struct buf *out)
 {
     size_t held = utf8_incomplete_tail(stream->pending.data ? stream->pending.data : "",
@@ -110,7 +121,9 @@ void stream_take(struct stream *stream, const char *path, struct buf *out)
         utf8_append_clean(&clean, stream->pending.data, size);
         stream_collapse(&text, clean.data, clean.size);
         buf_consume(&stream->pending, size);
+        uint64_t sent = stream->sent;
         put_bounded(stream, out, &text);
+        count_shown(stream, size, text.size, (size_t)(stream->sent - sent));
     }
     if (!stream->full || stream->told)
         return;
@@ -122,6 +135,7 @@ void stream_take(struct stream *stream, const char *path, struct buf *out)
 
 void stream_finish(struct stream *stream, struct buf *out)
 {
+    stream->shown = stream->total;
     if (!stream->full) {
         AUTO_BUF struct buf clean = BUF_INIT;
         utf8_append_clean(&clean, stream->pending.data ? stream->pending.data : "",

@@ -25,6 +25,7 @@ struct stream {
     struct buf tail;    /* once full: the last bytes that came */
     uint64_t total;     /* bytes that came in */
     uint64_t sent;      /* bytes handed out */
+    uint64_t shown;     /* bytes from the first that came, all of them handed out */
     bool full;          /* STREAM_BYTES_MAX was reached: what comes goes to the tail */
     bool told;          /* and the reader was told so */
 };

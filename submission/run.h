@@ -7,6 +7,7 @@
  *   run.json       the intent, written before anything starts, never changed
  *   events.jsonl   every state change with its time and reason: the last one is the state
  *   status.json    the truth about the process, written by the runner alone (runner/README.md)
+ *   shown          how much of the log people have seen (magics/shown.h)
  *   code/ outputs/ logs/ user_logs/std_log.txt metrics.jsonl usage.jsonl
  *
  * States are Azure ML's. A table says which may follow which; run_advance() is the one function

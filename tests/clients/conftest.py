@@ -115,10 +115,14 @@ class Kernel:
         pytest.fail("nothing of the kind came")
 
     def kill(self):
-        """kill -9, and wait until it is gone."""
+        """kill -9, and wait until it is gone; the IOPub messages it had sent still."""
         self.manager.provisioner.process.kill()
         self.manager.provisioner.process.wait()
+        rest = []
+        while self.client.iopub_channel.socket.poll(500):
+            rest.append(self.client.get_iopub_msg(timeout=1))
         self.client.stop_channels()
+        return rest
 
     def wait_dead(self):
         self.manager.provisioner.process.wait(timeout=NO_HURRY)

@@ -27,6 +27,7 @@ def run(place):
     until(lambda: (folder / "user_logs/std_log.txt").exists() and
           (folder / "user_logs/std_log.txt").read_text() == "first line\n")
     until(lambda: place.states(folder)[-1] == "Running")
+    until(lambda: (folder / "shown").exists())  # the first line
     kernel.kill()
     assert place.processes() != []
     yield folder
@@ -34,7 +35,14 @@ def run(place):
     until(lambda: place.processes() == [])
 
 
-WHOLE = "first line\n" + "".join(f"line {i}\n" for i in range(1000))
+REST = "".join(f"line {i}\n" for i in range(1000))
+WHOLE = "first line\n" + REST
+
+
+def text_of(messages):
+    """What a run printed, without the line that says where an attached cell goes on."""
+    texts = [m["content"]["text"] for m in messages if m["msg_type"] == "stream"]
+    return "".join(t for t in texts if "were shown before" not in t)
 
 
 def reindex(place):
@@ -45,20 +53,40 @@ def test_kernel_killed(place, run):
     kernel = place.start()
     runs = kernel.run("%runs").ok()
     assert run.name in runs and "Running" in runs
-    kernel.run(f"%attach {run.name} --no-wait", stdin=[]).ok()
-    seen = kernel.until(lambda m: m["msg_type"] == "stream" and "first line" in m["content"]["text"])
+    assert "11 B were shown before" in kernel.run(f"%attach {run.name} --no-wait", stdin=[]).ok()
     cell = kernel.send(f"%wait {run.name}", allow_stdin=True)
     kernel.until(lambda m: m["msg_type"] == "status" and m["parent_header"]["msg_id"] == cell)
     assert place.states(run)[-1] == "Running"
     place.go.unlink()
-    seen += kernel.until(lambda m: m["msg_type"] == "status" and m["parent_header"]["msg_id"] == cell
+    seen = kernel.until(lambda m: m["msg_type"] == "status" and m["parent_header"]["msg_id"] == cell
                          and m["content"]["execution_state"] == "idle")
     assert kernel.client.get_shell_msg(timeout=1)["content"]["status"] == "ok"
-    text = "".join(m["content"]["text"] for m in seen if m["msg_type"] == "stream")
-    assert text == WHOLE
+    assert text_of(seen) == REST
     assert place.states(run)[-1] == "Completed"
     assert (run / "user_logs/std_log.txt").read_text() == WHOLE
     assert "line 999" in kernel.run(f"%logs {run.name}").ok()
+
+
+def test_attach_goes_on_where_the_killed_kernel_was(place):
+    """No byte of the log twice, none left out, whenever the kernel that showed it is killed."""
+    place.go = place.write("go", "")
+    place.write("src/train.py", "import os, time\nfor i in range(100):\n    print('line', i, flush=True)\n"
+                                "    time.sleep(0.01)\n"
+                                f"while os.path.exists({str(place.go)!r}):\n    time.sleep(0.02)\nprint('the end')\n")
+    kernel = place.start()
+    kernel.send(SUBMIT, allow_stdin=True)
+    shown = ""
+    for last_line in "line 0\n", "line 20\n", "line 99\n":
+        seen = kernel.until(lambda m: m["msg_type"] == "stream" and last_line in m["content"]["text"])
+        shown += text_of(seen)
+        (folder,) = place.runs()
+        until(lambda: int((folder / "shown").read_text()) >= len(shown))
+        shown += text_of(kernel.kill())
+        kernel = place.start()
+        kernel.send(f"%attach {folder.name}", allow_stdin=True)
+    place.go.unlink()
+    shown += text_of(kernel.until(lambda m: "the end" in m["content"].get("text", "")))
+    assert shown == (folder / "user_logs/std_log.txt").read_text()
 
 
 def test_wait_waits(place, run):
@@ -76,7 +104,8 @@ def test_ended_while_nobody_was_there(place, run):
     until(lambda: place.processes() == [])
     kernel = place.start()
     assert "Completed" in kernel.run("%runs").ok()
-    assert "first line" in kernel.run(f"%attach {run.name}").ok()
+    text = kernel.run(f"%attach {run.name}").ok()
+    assert "line 999" in text and "first line" not in text
     assert place.states(run)[-1] == "Completed"
 
 

@@ -4,6 +4,7 @@
 
 #include "tests/unit.h"
 /* keep apart */
+#include "magics/shown.h"
 #include "magics/stream.h"
 #include "tests/unit/magics/fake_kernel.h"
 #include "tests/unit/magics/fake_submission.h"
@@ -238,7 +239,25 @@ static void an_interrupt_detaches_and_attach_continues(void **state)
     assert_int_equal(f.core.watch->offset, 4); /* the first byte not shown */
     fake_output(&f.core, "two\n");
     fake_end(&f.core, RUN_COMPLETED, NULL);
-    assert_string_equal(f.cell.outlet.stream.data, "two\n");
+    assert_string_equal(f.cell.outlet.stream.data,
+                        "[the first 4 B were shown before: `%logs " FAKE_RUN
+                        "` shows them again]\ntwo\n");
+    tear_down(&f);
+}
+
+static void what_was_shown_outlives_the_kernel(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    AUTO_FREE char *dir = file_join(f.core.home, "runs/" FAKE_RUN);
+    begin(&f, "%attach calm", false);
+    fake_output(&f.core, "one\nh\xc3"); /* cut within a letter */
+    assert_string_equal(f.cell.outlet.stream.data, "one\nh");
+    assert_int_equal(shown_read(dir), 5);
+    fake_output(&f.core, "\xa9!\n");
+    fake_end(&f.core, RUN_COMPLETED, NULL);
+    assert_int_equal(shown_read(dir), 9);
     tear_down(&f);
 }
 
@@ -428,6 +447,7 @@ int main(void)
         UNIT(waits_in_batch_and_ends_with_the_run),
         UNIT(fails_the_waiting_cell_with_the_run),
         UNIT(an_interrupt_detaches_and_attach_continues),
+        UNIT(what_was_shown_outlives_the_kernel),
         UNIT(an_interrupt_before_acceptance_submits_nothing),
         UNIT(refusals_name_the_reason),
         UNIT(bounds_the_messages_of_a_burst),

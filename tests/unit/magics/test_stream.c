@@ -134,12 +134,40 @@ static void shows_everything_below_the_limit(void **state)
     stream_done(&stream);
 }
 
+static void counts_what_was_shown(void **state)
+{
+    (void)state;
+    struct stream stream = STREAM_INIT;
+    AUTO_BUF struct buf out = BUF_INIT;
+    stream_feed(&stream, "1%\r2%\r3%\n\xe2\x82", 11);
+    stream_take(&stream, "log", &out);
+    assert_int_equal(stream.shown, 9); /* collapsed is shown, the cut sequence is not */
+    stream_feed(&stream, "\xac\n", 2);
+    stream_take(&stream, "log", &out);
+    assert_int_equal(stream.shown, 13);
+    stream_done(&stream);
+}
+
+static void counts_to_the_limit_and_all_at_the_end(void **state)
+{
+    (void)state;
+    struct stream stream = STREAM_INIT;
+    AUTO_BUF struct buf out = BUF_INIT;
+    feed_lines(&stream, &out, 0, 30000);
+    assert_true(stream.full);
+    assert_int_equal(stream.shown, STREAM_BYTES_MAX);
+    stream_finish(&stream, &out);
+    assert_int_equal(stream.shown, stream.total);
+    stream_done(&stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         UNIT(keeps_utf8_whole_across_pieces), UNIT(keeps_back_what_begins_a_sequence),
         UNIT(collapses_progress_bars),        UNIT(bounds_what_goes_into_the_notebook),
         UNIT(bounds_one_huge_piece),          UNIT(shows_everything_below_the_limit),
+        UNIT(counts_what_was_shown),          UNIT(counts_to_the_limit_and_all_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
