@@ -21,6 +21,10 @@
     "\"implementation_version\":\"0\",\"banner\":\"\",\"language_info\":{\"name\":\"none\"," \
     "\"version\":\"0\",\"mimetype\":\"text/plain\",\"file_extension\":\".txt\"},"            \
     "\"help_links\":[]}"
+#define DISPLAY                                                                    \
+    "{\"data\":{\"text/plain\":\"local workspace (no config.json was found)\\n\"," \
+    "\"text/html\":\"<div>local workspace (no config.json was found)</div>\"},"    \
+    "\"metadata\":{},\"transient\":{}}"
 
 enum { SHELL, CONTROL, STDIN, IOPUB, HB, SOCKETS };
 
@@ -141,6 +145,7 @@ static bool serve(struct loop *loop, int channel)
         answer(loop, channel, "kernel_info_reply", KERNEL_INFO);
     } else if (strcmp(type, "execute_request") == 0) {
         answer(loop, IOPUB, "execute_input", "{\"code\":\"\",\"execution_count\":1}");
+        answer(loop, IOPUB, "display_data", DISPLAY); /* a magic that shows something */
         answer(loop, channel, "execute_reply",
                "{\"status\":\"ok\",\"execution_count\":1,\"payload\":[],\"user_expressions\":{}}");
     } else if (strcmp(type, "shutdown_request") == 0) {
