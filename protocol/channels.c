@@ -19,6 +19,7 @@
 #include "base/utf8.h"
 #include "protocol/endpoint.h"
 #include "protocol/multipart.h"
+#include "protocol/outbox.h"
 #include "protocol/wire.h"
 #include "protocol/zwatch.h"
 
@@ -34,12 +35,6 @@
 
 /* Jupyter's heartbeat is "ping"; a subscription is a topic. Nothing on these channels is large. */
 #define SMALL_FRAME_MAX (64 * 1024)
-
-/* Most parts fit, so that they are written in one go. */
-#define PART_GUESS 4096
-
-/* The largest text kept for the next message: bigger ones are rare, and idle memory is not free. */
-#define SCRATCH_MAX (256 * 1024)
 
 struct link {
     struct channels *channels;
@@ -57,8 +52,8 @@ struct channels {
     void *context;
     struct link links[CHANNEL_COUNT];
     struct multipart inbox;
-    struct buf scratch; /* the JSON text of the message being sent */
-    uv_idle_t closer;   /* never started: its close callback is where the sockets end */
+    struct outbox outbox;
+    uv_idle_t closer; /* never started: its close callback is where the sockets end */
     bool closed;
 };
 
@@ -188,7 +183,7 @@ static void close_sockets(struct channels *channels)
 static void channels_free(struct channels *channels)
 {
     close_sockets(channels);
-    buf_done(&channels->scratch);
+    outbox_done(&channels->outbox);
     free(channels);
 }
 
@@ -250,91 +245,73 @@ int channels_open(uv_loop_t *loop, const struct connection *connection, struct s
     return 0;
 }
 
-/* Appends the value's JSON text (NULL is {}) to the scratch and returns its size. */
-static size_t write_part(struct buf *scratch, const json_t *value)
+/* What goes before the delimiter: the request's identities on a ROUTER, the topic on IOPub. */
+static const struct blob *address_of(enum channel channel, const struct outgoing *message,
+                                     struct blob *topic, size_t *ret_count)
 {
-    char *end = buf_reserve(scratch, PART_GUESS);
-    size_t size = value != NULL ? json_dumpb(value, end, PART_GUESS, JSON_COMPACT) : 0;
-    if (size > PART_GUESS) {
-        end = buf_reserve(scratch, size);
-        size = json_dumpb(value, end, size, JSON_COMPACT);
+    const struct message *relayed = message->relayed;
+    *ret_count = 1;
+    if (channel != CHANNEL_IOPUB) {
+        *ret_count = message->request != NULL ? message->request->identity_count : 0;
+        return *ret_count > 0 ? message->request->identities : NULL;
     }
-    if (size == 0) {
-        if (value != NULL) /* our own mistake, but an empty reply is better than none */
-            log_error("a part that cannot be written as JSON was sent empty");
-        size = 2;
-        end[0] = '{';
-        end[1] = '}';
-    }
-    scratch->size += size;
-    scratch->data[scratch->size] = '\0';
-    return size;
+    if (message->topic == NULL && relayed != NULL && relayed->identity_count == 1)
+        return relayed->identities;
+    const char *text = message->topic != NULL ? message->topic : message->type;
+    *topic = (struct blob){.data = (char *)(uintptr_t)text, .size = strlen(text)};
+    return topic;
 }
 
-/* The address: the request's identities on a ROUTER, the topic on IOPub. */
-static bool send_address(const struct link *link, const struct outgoing *message)
+static struct part text_part(const struct message *message, enum message_part part)
 {
-    if (link->channel == CHANNEL_IOPUB) {
-        const char *topic = message->topic != NULL ? message->topic : message->type;
-        return multipart_send(link->socket, topic, strlen(topic), true);
-    }
-    for (size_t i = 0; i < message->request->identity_count; i++) {
-        const struct blob *identity = &message->request->identities[i];
-        if (!multipart_send(link->socket, identity->data, identity->size, true))
-            return false;
-    }
-    return true;
+    const struct blob *text = &message->parts[part];
+    return (struct part){.text = {.data = text->data, .size = text->size}};
 }
 
-static void send_frames(const struct link *link, const struct outgoing *message,
-                        const struct frame parts[MESSAGE_PARTS])
+/* A relayed message's own header (id, date, user), in our session: a front end drops what comes from
+ * another one. */
+static json_t *header_of(struct session *session, const struct outgoing *message)
 {
-    const struct connection *connection = session_connection(link->channels->session);
-    char signature[WIRE_SIGNATURE_SIZE];
-    size_t size;
-    wire_sign(connection->key, connection->key_size, parts, signature, &size);
-    bool sent = send_address(link, message) &&
-                multipart_send(link->socket, WIRE_DELIMITER, sizeof WIRE_DELIMITER - 1, true) &&
-                multipart_send(link->socket, signature, size, true);
-    for (size_t i = 0; i < MESSAGE_PARTS && sent; i++)
-        sent = multipart_send(link->socket, parts[i].data, parts[i].size,
-                              i + 1 < MESSAGE_PARTS || message->buffer_count > 0);
-    for (size_t i = 0; i < message->buffer_count && sent; i++)
-        sent = multipart_send(link->socket, message->buffers[i].data, message->buffers[i].size,
-                              i + 1 < message->buffer_count);
-    if (!sent)
-        log_debug("%s: a %s was not sent: %s", connection_channel_name(link->channel),
-                  message->type, zmq_strerror(errno));
+    if (message->relayed == NULL)
+        return session_header(session, message->type);
+    json_t *header = json_copy(message->relayed->header);
+    json_object_set_new(header, "session", json_string(session_id(session)));
+    return header;
 }
 
 void channels_send(struct channels *channels, enum channel channel, const struct outgoing *message)
 {
-    const struct message *request = message->request;
     struct link *link = &channels->links[channel];
-    struct buf *scratch = &channels->scratch;
+    const struct message *relayed = message->relayed;
     AUTO_JSON json_t *content = message->content;
     AUTO_JSON json_t *metadata = message->metadata;
+    struct blob topic;
+    size_t address_count;
     assert(channel != CHANNEL_HB);
     if (channels->closed)
         return;
-    if (channel != CHANNEL_IOPUB && (request == NULL || request->identity_count == 0)) {
-        log_debug("%s: a %s without an address", connection_channel_name(channel), message->type);
+    const struct blob *address = address_of(channel, message, &topic, &address_count);
+    const char *type = relayed != NULL ? relayed->type : message->type;
+    if (address == NULL) {
+        log_debug("%s: a %s without an address", connection_channel_name(channel), type);
         return;
     }
-    AUTO_JSON json_t *header = session_header(channels->session, message->type);
-    buf_clear(scratch);
-    struct frame parts[MESSAGE_PARTS] = {{.data = "{}", .size = 2}, {.data = "{}", .size = 2}};
-    parts[MESSAGE_HEADER].size = write_part(scratch, header);
-    parts[MESSAGE_METADATA].size = write_part(scratch, metadata);
-    parts[MESSAGE_CONTENT].size = write_part(scratch, content);
-    parts[MESSAGE_HEADER].data = scratch->data; /* only now: the scratch may have moved */
-    parts[MESSAGE_METADATA].data = parts[MESSAGE_HEADER].data + parts[MESSAGE_HEADER].size;
-    parts[MESSAGE_CONTENT].data = parts[MESSAGE_METADATA].data + parts[MESSAGE_METADATA].size;
-    if (request != NULL)
-        parts[MESSAGE_PARENT] = (struct frame){.data = request->parts[MESSAGE_HEADER].data,
-                                               .size = request->parts[MESSAGE_HEADER].size};
-    send_frames(link, message, parts);
+    AUTO_JSON json_t *header = header_of(channels->session, message);
+    struct part parts[MESSAGE_PARTS] = {
+        {.value = header}, {.value = NULL}, {.value = metadata}, {.value = content}};
+    if (message->request != NULL)
+        parts[MESSAGE_PARENT] = text_part(message->request, MESSAGE_HEADER);
+    else if (relayed != NULL)
+        parts[MESSAGE_PARENT] = text_part(relayed, MESSAGE_PARENT);
+    if (relayed != NULL && metadata == NULL)
+        parts[MESSAGE_METADATA] = text_part(relayed, MESSAGE_METADATA);
+    if (relayed != NULL && content == NULL)
+        parts[MESSAGE_CONTENT] = text_part(relayed, MESSAGE_CONTENT);
+    if (!outbox_send(&channels->outbox, link->socket, session_connection(channels->session),
+                     address, address_count, parts,
+                     relayed != NULL ? relayed->buffers : message->buffers,
+                     relayed != NULL ? relayed->buffer_count : message->buffer_count))
+        log_debug("%s: a %s was not sent: %s", connection_channel_name(channel), type,
+                  zmq_strerror(errno));
     zwatch_kick(link->watch);
-    if (scratch->capacity > SCRATCH_MAX)
-        buf_done(scratch);
 }

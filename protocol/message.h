@@ -60,7 +60,7 @@ json_t *message_part(struct message *message, enum message_part part, struct err
 /* A message to be sent. All of it is borrowed for the call that sends it, except what is marked
  * taken. */
 struct outgoing {
-    const char *type;              /* header.msg_type */
+    const char *type;              /* header.msg_type; NULL when one is relayed */
     const struct message *request; /* its header becomes the parent, its identities the address on a
                                       ROUTER channel; NULL means an empty parent */
     const char *topic;             /* IOPub: the topic frame; NULL means the type */
@@ -68,4 +68,8 @@ struct outgoing {
     json_t *metadata;              /* taken; NULL means {} */
     const struct blob *buffers;
     size_t buffer_count;
+
+    /* A message received from another kernel, passed on: its header with our session, and as bytes
+     * whatever is not given above (on IOPub its topic, too). Its buffers always. */
+    const struct message *relayed;
 };
