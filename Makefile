@@ -99,6 +99,7 @@ $(BUILD)/flags: FORCE
 	    echo '$(CC) $(subst ','\'',$(ALL_CFLAGS) $(LDFLAGS))' > $@; }
 FORCE:
 
+$(BUILD)/kernel/companion.o: kernel/companion_prelude.py
 $(BUILD)/kernelspec/logos.o: $(wildcard kernelspec/logos/*)
 
 include tests/tests.mk

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The program: reads the command line and wires the parts together. It decides nothing. */
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "kernel/companion.h"
+#include "kernel/companion_process.h"
 #include "kernel/server.h"
 #include "kernelspec/command.h"
 #include "magics/magics.h"
@@ -35,6 +38,7 @@ static int report(const struct error *err, int status)
 /* --- kernel ------------------------------------------------------------------------------------------ */
 
 struct program {
+    struct companion *companion;
     struct magics *magics;
     struct submission *submission;
     struct server *server;
@@ -46,6 +50,7 @@ static void on_stopping(bool restart, void *data)
     (void)restart;
     magics_free(program->magics);
     submission_close(program->submission);
+    companion_close(program->companion);
     server_close(program->server);
 }
 
@@ -57,19 +62,23 @@ static pid_t parent_pid(void)
     return given != NULL && parent > 1 && atol(given) == parent ? parent : 0;
 }
 
-static int serve(const struct connection *connection, uv_loop_t *loop)
+static int serve(const struct connection *connection, const char *companion, uv_loop_t *loop)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
     struct program program = {0};
     struct submission_options options = {.loop = loop};
+    struct companion_options companion_options = {.choice = companion};
     program.submission = submission_new(&options);
     program.magics = magics_new(loop, program.submission);
+    program.companion = companion_new(loop, &companion_options);
     AUTO_FREE char *history = file_join(submission_home(program.submission), "history.db");
     const struct interpreter_slot interpreters[] = {{&magics_interpreter, program.magics},
+                                                    {&companion_interpreter, program.companion},
                                                     {&plain_interpreter, program.magics}};
     struct server_options server = {.connection = connection,
                                     .interpreters = interpreters,
                                     .interpreter_count = ARRAY_SIZE(interpreters),
+                                    .companion = program.companion,
                                     .implementation = "skiff",
                                     .version = SKIFF_VERSION,
                                     .banner = "Skiff " SKIFF_VERSION ": %skiff lists its magics",
@@ -86,18 +95,31 @@ static int serve(const struct connection *connection, uv_loop_t *loop)
 
 static int run_kernel(int argc, char **argv)
 {
+    static const struct option options[] = {{"companion", required_argument, NULL, 'c'},
+                                            {NULL, 0, NULL, 0}};
     AUTO_ERROR struct error err = ERROR_INIT;
     AUTO(connection) struct connection *connection = NULL;
+    const char *file = NULL;
+    const char *companion = NULL;
     uv_loop_t loop;
-    if (argc != 3 || strcmp(argv[1], "-f") != 0) {
-        fputs("skiff: usage: skiff kernel -f FILE\n", stderr);
+    int option;
+    while ((option = getopt_long(argc, argv, "f:", options, NULL)) != -1) {
+        if (option == 'f')
+            file = optarg;
+        else if (option == 'c')
+            companion = optarg;
+        else
+            return EXIT_USAGE;
+    }
+    if (file == NULL || optind < argc) {
+        fputs("skiff: usage: skiff kernel [--companion PYTHON|NAME|none] -f FILE\n", stderr);
         return EXIT_USAGE;
     }
-    if (connection_read(argv[2], &connection, &err) != 0)
+    if (connection_read(file, &connection, &err) != 0)
         return report(&err, 1);
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&loop);
-    int status = serve(connection, &loop);
+    int status = serve(connection, companion, &loop);
     uv_loop_close(&loop);
     return status;
 }
@@ -136,6 +158,8 @@ int main(int argc, char **argv)
     log_set_level_name(getenv("SKIFF_LOG"));
     if (strcmp(command, "kernel") == 0)
         return run_kernel(argc - 1, argv + 1);
+    if (strcmp(command, "companion") == 0)
+        return companion_process_become(argc - 1, argv + 1);
     if (strcmp(command, "install") == 0)
         return command_install(argc - 1, argv + 1);
     if (strcmp(command, "reindex") == 0)

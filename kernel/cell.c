@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "kernel/companion.h"
 #include "kernel/outlet.h"
 #include "kernel/server_private.h"
 #include "protocol/content.h"
@@ -25,8 +26,9 @@ struct cell {
     int count;
     json_t *payload;
     /* an open question */
-    cell_answer_fn answered; /* NULL: none */
+    cell_answer_fn answered; /* NULL: none of ours */
     void *data;
+    bool companion_asks;
 };
 
 static const struct interpreter_slot *choose(const struct server *server, const char *code)
@@ -57,6 +59,23 @@ struct cell *cell_new(struct request *request, const struct cell_options *option
 const struct interpreter_slot *cell_interpreter(const struct cell *cell)
 {
     return cell->slot;
+}
+
+void cell_hand_on(struct cell *cell)
+{
+    const struct server *server = cell->server;
+    cell->slot = &server->interpreters[server->options.interpreter_count - 1];
+    cell->slot->interpreter->execute(cell->slot->self, cell);
+}
+
+const struct message *cell_message(const struct cell *cell)
+{
+    return cell->request->message;
+}
+
+int cell_number(const struct cell *cell)
+{
+    return cell->options.store_history ? cell->count : 0;
 }
 
 const char *cell_code(const struct cell *cell)
@@ -101,6 +120,14 @@ int cell_ask(struct cell *cell, const char *prompt, bool password, cell_answer_f
     return 0;
 }
 
+void cell_relay_question(struct cell *cell, const struct message *message)
+{
+    cell->companion_asks = cell->options.allow_stdin;
+    if (cell->companion_asks)
+        channels_send(cell->server->channels, CHANNEL_STDIN,
+                      &(struct outgoing){.request = cell->request->message, .relayed = message});
+}
+
 static void answer(struct cell *cell, const char *text)
 {
     cell_answer_fn answered = cell->answered;
@@ -131,7 +158,7 @@ static bool same_identities(const struct message *one, const struct message *oth
 static bool is_asked(const struct cell *cell, const struct message *message)
 {
     const struct message *asked = cell->request->message;
-    return cell->answered != NULL && same_identities(message, asked) &&
+    return (cell->answered != NULL || cell->companion_asks) && same_identities(message, asked) &&
            strcmp(message->session, asked->session) == 0;
 }
 
@@ -157,6 +184,8 @@ void execute_input_reply(struct request *request)
     json_t *value = json_object_get(content, "value");
     if (strcmp(message->type, "input_reply") != 0 || cell == NULL || !is_asked(cell, message))
         log_debug("stdin: dropped a %s nobody waits for", message->type);
+    else if (cell->companion_asks)
+        companion_input_reply(server->companion, message);
     else
         answer(cell, json_is_string(value) ? json_string_value(value) : "");
     wipe(message, value);
@@ -207,6 +236,14 @@ void cell_finish_ok(struct cell *cell)
     finish(cell,
            content_execute_ok(cell->count, json_incref(cell->payload), answer_expressions(cell)),
            false);
+}
+
+void cell_finish_relayed(struct cell *cell, struct message *reply)
+{
+    const json_t *content = message_part(reply, MESSAGE_CONTENT, NULL);
+    bool failed = strcmp(json_get_string(content, "status", "error"), "ok") != 0;
+    cell->request->relayed = reply;
+    finish(cell, NULL, failed);
 }
 
 void cell_finish_error(struct cell *cell, const char *ename, const char *evalue,

@@ -17,6 +17,7 @@ struct comm {
     struct server *server;
     char *id;
     char *target;
+    bool remote;                        /* the companion's */
     const struct comm_handler *handler; /* NULL until one is set */
     void *self;
     struct comm *next;
@@ -152,6 +153,11 @@ void comm_handle_open(struct request *request)
         request_end(request, NULL);
         return;
     }
+    if (target == NULL && server->companion != NULL && server->comm_count < COMMS_MAX) {
+        add_comm(server, id, name)->remote = true;
+        companion_handle(request);
+        return;
+    }
     if (target != NULL && server->comm_count < COMMS_MAX) {
         struct comm *comm = add_comm(server, id, name);
         target->opened(comm, json_object_get(content, "data"), target->self);
@@ -169,6 +175,10 @@ void comm_handle_msg(struct request *request)
     json_t *content;
     const char *id = read_id(request, &content);
     struct comm *comm = id != NULL ? find_comm(request->server, id) : NULL;
+    if (comm != NULL && comm->remote) {
+        companion_handle(request);
+        return;
+    }
     if (comm != NULL && comm->handler != NULL)
         comm->handler->message(comm, json_object_get(content, "data"), comm->self);
     request_end(request, NULL);
@@ -179,12 +189,40 @@ void comm_handle_close(struct request *request)
     json_t *content;
     const char *id = read_id(request, &content);
     struct comm *comm = id != NULL ? find_comm(request->server, id) : NULL;
+    bool remote = comm != NULL && comm->remote;
     if (comm != NULL) {
         if (comm->handler != NULL && comm->handler->closed != NULL)
             comm->handler->closed(comm, json_object_get(content, "data"), comm->self);
         remove_comm(comm);
     }
-    request_end(request, NULL);
+    if (remote)
+        companion_handle(request);
+    else
+        request_end(request, NULL);
+}
+
+/* --- the companion's ------------------------------------------------------------------------- */
+
+void comm_observe(struct server *server, struct message *message)
+{
+    const json_t *content = message_part(message, MESSAGE_CONTENT, NULL);
+    const char *id = json_get_string(content, "comm_id", NULL);
+    struct comm *comm = id != NULL ? find_comm(server, id) : NULL;
+    if (id == NULL)
+        return;
+    if (strcmp(message->type, "comm_open") == 0 && comm == NULL && server->comm_count < COMMS_MAX)
+        add_comm(server, id, json_get_string(content, "target_name", ""))->remote = true;
+    else if (strcmp(message->type, "comm_close") == 0 && comm != NULL && comm->remote)
+        remove_comm(comm);
+}
+
+void comm_companion_gone(struct server *server)
+{
+    for (struct comm *comm = server->comms, *next; comm != NULL; comm = next) {
+        next = comm->next;
+        if (comm->remote)
+            comm_close(comm, NULL);
+    }
 }
 
 /* https://jupyter-client.readthedocs.io/en/stable/messaging.html#comm-info */

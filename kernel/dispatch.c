@@ -52,6 +52,7 @@ static const struct handler {
     {"comm_open", SHELL, false, comm_handle_open},
     {"complete_request", EITHER, false, question_handle_complete},
     {"connect_request", EITHER, false, info_handle_connect},
+    {"debug_request", EITHER, false, companion_handle},
     {"execute_request", SHELL, true, execute_enqueue},
     {"history_request", EITHER, false, history_handle},
     {"inspect_request", EITHER, false, question_handle_inspect},

@@ -97,6 +97,8 @@ static void begin(struct request *request)
         history_add(server, server->execution_count, options.code);
     server->cell = cell_new(request, &options, server->execution_count);
     const struct interpreter_slot *slot = cell_interpreter(server->cell);
+    if (slot->self != server->companion && options.store_history)
+        companion_note_cell(server->companion, server->execution_count, options.code);
     slot->interpreter->execute(slot->self, server->cell);
 }
 

@@ -25,15 +25,16 @@ static json_t *language_info(void)
 void info_handle_kernel(struct request *request)
 {
     const struct server_options *options = &request->server->options;
+    companion_start_soon(request->server->companion);
     request_end(request,
-                json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:[{s:s, s:s}], s:[]}", "status", "ok",
+                json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:[{s:s, s:s}], s:[s]}", "status", "ok",
                           "protocol_version", SESSION_PROTOCOL_VERSION, "implementation",
                           options->implementation, "implementation_version", options->version,
                           "language_info", language_info(), "banner", options->banner, "help_links",
                           "text", "Azure ML job YAML", "url",
                           "https://learn.microsoft.com/azure/machine-learning/"
                           "reference-yaml-job-command",
-                          "supported_features"));
+                          "supported_features", "debugger"));
 }
 
 /* Deprecated since 5.1, still asked by some. */
@@ -59,15 +60,17 @@ static long resident_bytes(void)
 }
 
 /* Percent of one CPU since the last question; the first answer is 0. */
-static double cpu_percent(struct server *server)
+static double cpu_percent(struct server *server, uint64_t companion_cpu_us)
 {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
-    uint64_t cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+    uint64_t cpu_us = companion_cpu_us +
+                      (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
                       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
     uint64_t now_us = uv_hrtime() / 1000;
     double percent = 0;
-    if (server->usage_at_us != 0 && now_us > server->usage_at_us)
+    if (server->usage_at_us != 0 && now_us > server->usage_at_us &&
+        cpu_us >= server->usage_cpu_us) /* less when the companion was started again */
         percent = 100.0 * (double)(cpu_us - server->usage_cpu_us) /
                   (double)(now_us - server->usage_at_us);
     server->usage_at_us = now_us;
@@ -124,10 +127,15 @@ void info_handle_usage(struct request *request)
 {
     struct server *server = request->server;
     char host[256] = "";
+    uint64_t companion_cpu_us = 0;
+    int64_t companion_memory = 0;
+    if (server->companion != NULL)
+        companion_usage(server->companion, &companion_cpu_us, &companion_memory);
     gethostname(host, sizeof host - 1);
-    request_end(request, json_pack("{s:s, s:i, s:f, s:I, s:i, s:f, s:o}", "hostname", host, "pid",
-                                   (int)getpid(), "kernel_cpu", cpu_percent(server),
-                                   "kernel_memory", (json_int_t)resident_bytes(), "cpu_count",
-                                   (int)sysconf(_SC_NPROCESSORS_ONLN), "host_cpu_percent",
-                                   host_cpu_percent(server), "host_virtual_memory", host_memory()));
+    request_end(request,
+                json_pack("{s:s, s:i, s:f, s:I, s:i, s:f, s:o}", "hostname", host, "pid",
+                          (int)getpid(), "kernel_cpu", cpu_percent(server, companion_cpu_us),
+                          "kernel_memory", (json_int_t)(resident_bytes() + companion_memory),
+                          "cpu_count", (int)sysconf(_SC_NPROCESSORS_ONLN), "host_cpu_percent",
+                          host_cpu_percent(server), "host_virtual_memory", host_memory()));
 }

@@ -18,6 +18,7 @@
 struct cell;
 struct question;
 struct server;
+struct strlist;
 
 struct interpreter {
     const char *name;
@@ -42,6 +43,11 @@ struct interpreter {
     void (*complete)(void *self, struct question *question);
     void (*inspect)(void *self, struct question *question);
     void (*is_complete)(void *self, struct question *question);
+
+    /* Optional. What this interpreter adds to the completion of code that another one answers: its
+     * magics, where a cell begins. Appends the candidates, which replace the bytes from the returned
+     * position to the cursor. */
+    size_t (*offer)(void *self, const char *code, size_t cursor, struct strlist *matches);
 };
 
 /* An interpreter and its state, as the server is given them. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/strlist.h"
 #include "base/utf8.h"
 #include "kernel/server_private.h"
 #include "protocol/content.h"
@@ -61,6 +62,75 @@ void question_abort_all(struct server *server)
 {
     while (server->questions != NULL)
         answer(server->questions, content_aborted());
+}
+
+const struct message *question_message(const struct question *question)
+{
+    return question->request->message;
+}
+
+/* What the interpreters that were not asked offer; where it begins, in bytes. */
+static size_t gather_offers(const struct question *question, struct strlist *matches)
+{
+    const struct server *server = question->request->server;
+    size_t start = question->cursor;
+    for (size_t i = 0; i < server->options.interpreter_count; i++) {
+        const struct interpreter_slot *slot = &server->interpreters[i];
+        if (slot->interpreter->offer != NULL && matches->count == 0)
+            start = slot->interpreter->offer(slot->self, question->code, question->cursor, matches);
+    }
+    return start;
+}
+
+static void add_matches(const json_t *content, struct strlist *matches)
+{
+    size_t i;
+    json_t *match;
+    json_array_foreach (json_object_get(content, "matches"), i, match)
+        if (json_is_string(match) && !strlist_has(matches, json_string_value(match)))
+            strlist_add(matches, json_string_value(match));
+}
+
+/* A completion by the companion (NULL: none) with what the others offer before it. What begins
+ * elsewhere completes another word (the companion takes "sub" of "%sub" for a name) and is left out. */
+static void answer_complete(struct question *question, struct message *reply)
+{
+    AUTO_STRLIST struct strlist matches = STRLIST_INIT;
+    size_t start = gather_offers(question, &matches);
+    if (matches.count == 0 && reply != NULL) {
+        question->request->relayed = reply;
+        answer(question, NULL);
+        return;
+    }
+    size_t offered = matches.count;
+    json_t *content = reply != NULL ? message_part(reply, MESSAGE_CONTENT, NULL) : NULL;
+    if (json_get_int(content, "cursor_start", -1) == (int64_t)utf8_count(question->code, start))
+        add_matches(content, &matches);
+    json_t *names = json_array();
+    json_t *types = json_array();
+    for (size_t i = 0; i < matches.count; i++) {
+        json_array_append_new(names, json_string(matches.items[i]));
+        json_array_append_new(types, json_string(i < offered ? "magic" : ""));
+    }
+    message_free(reply);
+    question_answer_complete(question, names, types, start, question->cursor);
+}
+
+/* Without a reply: the question's own kind of "nothing". */
+void question_answer_relayed(struct question *question, struct message *reply)
+{
+    const char *type = question->request->message->type;
+    if (strcmp(type, "complete_request") == 0) {
+        answer_complete(question, reply);
+        return;
+    }
+    question->request->relayed = reply;
+    if (reply != NULL)
+        answer(question, NULL);
+    else if (strcmp(type, "inspect_request") == 0)
+        question_answer_inspect(question, NULL);
+    else
+        question_answer_is_complete(question, "unknown", "");
 }
 
 void question_answer_complete(struct question *question, json_t *matches, json_t *types,
@@ -134,7 +204,7 @@ void question_handle_complete(struct request *request)
     if (fn != NULL)
         fn(self, question);
     else
-        question_answer_complete(question, json_array(), NULL, question->cursor, question->cursor);
+        answer_complete(question, NULL);
 }
 
 void question_handle_inspect(struct request *request)

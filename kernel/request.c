@@ -35,7 +35,10 @@ void request_end(struct request *request, json_t *reply)
 {
     struct server *server = request->server;
     AUTO_FREE char *type = reply_type(request->message->type);
-    if (reply != NULL && type != NULL)
+    if (request->relayed != NULL)
+        channels_send(server->channels, request->channel,
+                      &(struct outgoing){.request = request->message, .relayed = request->relayed});
+    else if (reply != NULL && type != NULL)
         channels_send(
             server->channels, request->channel,
             &(struct outgoing){.type = type, .request = request->message, .content = reply});
@@ -43,6 +46,7 @@ void request_end(struct request *request, json_t *reply)
         json_decref(reply);
     server_publish(server, request->message, "status", content_status("idle"));
     server->busy_count--;
+    message_free(request->relayed);
     message_free(request->message);
     free(request);
 }

@@ -116,6 +116,8 @@ int server_open(uv_loop_t *loop, const struct server_options *options, struct se
     server->interpreters =
         xmemdup(options->interpreters, options->interpreter_count * sizeof *options->interpreters);
     open_handles(server);
+    server->companion = options->companion;
+    companion_attach(server->companion, server);
     *ret_server = server;
     return 0;
 }

@@ -16,6 +16,7 @@
 #include "kernel/interpreter.h"
 #include "protocol/connection.h"
 
+struct companion;
 struct server;
 
 /* All of it is borrowed, strings included, and must outlive the server. */
@@ -23,7 +24,8 @@ struct server_options {
     const struct connection *connection;         /* must outlive the server */
     const struct interpreter_slot *interpreters; /* tried in order; the last claims everything */
     size_t interpreter_count;
-    const char *implementation; /* kernel_info: "skiff" and its version */
+    struct companion *companion; /* one of the interpreters' state, too; NULL: none */
+    const char *implementation;  /* kernel_info: "skiff" and its version */
     const char *version;
     const char *banner;
     const char

@@ -18,6 +18,7 @@
 struct cell;
 struct comm;
 struct comm_target;
+struct companion;
 struct history;
 struct input;
 struct outlet;
@@ -29,6 +30,8 @@ struct request {
     struct server *server;
     enum channel channel;
     struct message *message;
+    struct message
+        *relayed;         /* the companion's reply, which is passed on; NULL: the reply is ours */
     struct request *next; /* in the execute queue */
 };
 
@@ -36,6 +39,7 @@ struct server {
     uv_loop_t *loop;
     struct server_options options;
     struct interpreter_slot *interpreters; /* a copy of the options' */
+    struct companion *companion;           /* NULL: none, ever */
     struct session *session;
     struct channels *channels;
     int busy_count; /* requests between busy and idle */
@@ -74,7 +78,8 @@ struct server {
 /* Sends busy. */
 void request_begin(struct request *request);
 
-/* Sends the reply (taken; NULL for messages that have none) and idle, and frees the request. */
+/* Sends the reply (taken; NULL for messages that have none, and for one that is relayed) and idle, and
+ * frees the request. */
 void request_end(struct request *request, json_t *reply);
 
 /* The same with a reply that tells what was wrong. */
@@ -114,10 +119,27 @@ void comm_handle_msg(struct request *request);
 void comm_handle_close(struct request *request);
 void comm_handle_info(struct request *request);
 void comm_free_all(struct server *server);
+void comm_observe(struct server *server, struct message *message); /* the companion's, to IOPub */
+void comm_companion_gone(struct server *server);
 void history_handle(struct request *request);     /* history_request.c */
 void info_handle_kernel(struct request *request); /* info.c */
 void info_handle_connect(struct request *request);
 void info_handle_usage(struct request *request);
+
+/* The companion answers a question; a reply (taken over) or NULL for none. */
+const struct message *question_message(const struct question *question);
+void question_answer_relayed(struct question *question, struct message *reply);
+
+/* Passes the request on to the companion and ends it with what comes back, or with nothing. */
+void companion_handle(struct request *request);
+void companion_input_reply(struct companion *companion, const struct message *message);
+/* A cell of ours takes a number; NULL is allowed. */
+void companion_note_cell(struct companion *companion, int number, const char *code);
+/* A front end is there. NULL is allowed. */
+void companion_start_soon(struct companion *companion);
+/* CPU in microseconds and memory in bytes of the companion's processes; zeros when there is none. */
+void companion_usage(const struct companion *companion, uint64_t *ret_cpu_us, int64_t *ret_memory);
+void companion_attach(struct companion *companion, struct server *server);
 
 /* --- cells (cell.c) ------------------------------------------------------------------------------------ */
 
@@ -128,6 +150,11 @@ struct cell_options {
     bool silent, store_history, allow_stdin, stop_on_error;
 };
 struct cell *cell_new(struct request *request, const struct cell_options *options, int count);
+const struct message *cell_message(const struct cell *cell); /* its request */
+int cell_number(const struct cell *cell);                    /* In[number]; 0 when it takes none */
+void cell_hand_on(struct cell *cell); /* to the last interpreter: this one cannot */
+void cell_relay_question(struct cell *cell, const struct message *input_request);
+void cell_finish_relayed(struct cell *cell, struct message *reply); /* taken over */
 void cell_drop_input(struct cell *cell); /* interrupted: whoever asked is told NULL */
 void cell_abandon(
     struct cell *cell); /* the server closes: ends it with an error; NULL is allowed */

@@ -263,6 +263,17 @@ void magics_free(struct magics *magics)
     free(magics);
 }
 
+/* In a cell that is not ours yet: the names of our magics. */
+static size_t magics_offer(void *self, const char *code, size_t cursor, struct strlist *matches)
+{
+    AUTO_CONTEXT struct context context;
+    (void)self;
+    context_find(&context, code, cursor);
+    if (context.kind == CONTEXT_MAGIC)
+        complete_find(&context, NULL, "", matches);
+    return context.start;
+}
+
 const struct interpreter magics_interpreter = {
     .name = "skiff",
     .claims = magics_claims,
@@ -271,4 +282,5 @@ const struct interpreter magics_interpreter = {
     .complete = magics_complete,
     .inspect = magics_inspect,
     .is_complete = magics_is_complete,
+    .offer = magics_offer,
 };

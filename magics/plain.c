@@ -4,8 +4,6 @@
 #include <string.h>
 
 #include "kernel/cell.h"
-#include "kernel/question.h"
-#include "magics/complete.h"
 #include "magics/diagnostic.h"
 #include "magics/magics.h"
 #include "magics/parse.h"
@@ -62,29 +60,9 @@ static void plain_interrupt(void *self, struct cell *cell)
     (void)cell;
 }
 
-static void plain_complete(void *self, struct question *question)
-{
-    AUTO_CONTEXT struct context context;
-    AUTO_STRLIST struct strlist found = STRLIST_INIT;
-    json_t *matches = json_array();
-    json_t *types = json_array();
-    size_t cursor = question_cursor(question);
-    (void)self;
-    context_find(&context, question_code(question), cursor);
-    if (context.kind == CONTEXT_MAGIC)
-        complete_find(&context, NULL, "", &found);
-    for (size_t i = 0; i < found.count; i++) {
-        json_array_append_new(matches, json_string(found.items[i]));
-        json_array_append_new(types, json_string("magic"));
-    }
-    question_answer_complete(question, matches, types, found.count > 0 ? context.start : cursor,
-                             cursor);
-}
-
 const struct interpreter plain_interpreter = {
     .name = "plain",
     .claims = plain_claims,
     .execute = plain_execute,
     .interrupt = plain_interrupt,
-    .complete = plain_complete,
 };

@@ -408,11 +408,17 @@ static void plain_cells_get_an_honest_answer(void **state)
         }
         fake_cell_done(&cell);
     }
-    struct question question = {.code = "%%sub", .cursor = 5};
-    plain_interpreter.complete(NULL, &question);
-    assert_string_equal(json_string_value(json_array_get(question.matches, 0)), "%%submit");
-    json_decref(question.matches);
-    json_decref(question.types);
+}
+
+static void offers_its_magics_where_a_cell_begins(void **state)
+{
+    (void)state;
+    AUTO_STRLIST struct strlist found = STRLIST_INIT;
+    assert_int_equal(magics_interpreter.offer(NULL, "%%sub", 5, &found), 0);
+    assert_int_equal(found.count, 1);
+    assert_string_equal(found.items[0], "%%submit");
+    (void)magics_interpreter.offer(NULL, "sub", 3, &found);
+    assert_int_equal(found.count, 1);
 }
 
 static void tells_when_a_cell_is_complete(void **state)
@@ -455,6 +461,7 @@ int main(void)
         UNIT(prints_logs_bounded),
         UNIT(the_kernel_may_go_at_any_time),
         UNIT(plain_cells_get_an_honest_answer),
+        UNIT(offers_its_magics_where_a_cell_begins),
         UNIT(tells_when_a_cell_is_complete),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+/*
+ * Which kernel may be the companion, in the order they are tried:
+ *
+ *   1. what `skiff install` was told or found: the Python of its environment, or a kernelspec's name
+ *   2. python3 on PATH
+ *
+ * A Python runs ipykernel; without ipykernel its start fails and the next one is tried.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/strlist.h"
+
+struct candidate {
+    struct strlist argv; /* "{connection_file}" stands for its path */
+    json_t *env;         /* what the kernelspec adds to the environment; may be NULL */
+    char *why;           /* for people: "python3 on PATH" */
+    bool by_message;     /* it is interrupted by a message, not by SIGINT */
+};
+
+struct candidates {
+    struct candidate *items;
+    size_t count, capacity;
+};
+
+/* `choice` is the kernel's --companion: an interpreter's path (it has a slash), the name of a
+ * kernelspec, "none", or NULL. What cannot be used is told in *notes, a line each. */
+void candidates_find(const char *choice, struct candidates *ret_candidates, struct strlist *notes);
+
+void candidates_done(struct candidates *candidates);
