@@ -26,6 +26,7 @@ SUBMITS = 15
 FILES = 10_000
 FILE_SIZE = 8_192
 RUNS = 1_000
+IDLE_SECONDS = 3
 PATIENCE_MS = 60_000  # an answer that takes longer is not coming
 
 
@@ -105,6 +106,16 @@ class Kernel:
         fields = {line.split(":")[0]: line.split()[1] for line in text.splitlines()[1:]}
         return int(fields["Rss"]) / 1024, int(fields["Pss"]) / 1024
 
+    def wakes(self, seconds):
+        """How often the main thread was woken while nothing was asked of it."""
+        def switches():
+            text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+            return int(text.split("voluntary_ctxt_switches:")[1].split()[0])
+        time.sleep(1)  # what the start left to do
+        before = switches()
+        time.sleep(seconds)
+        return switches() - before
+
     def stop(self):
         self.ask("shutdown_request", {"restart": False}, self.control)
         self.process.wait(timeout=60)
@@ -124,6 +135,7 @@ class Bench:
         self.env["PATH"] = f"{pathlib.Path(sys.executable).parent}:{self.env['PATH']}"
         self.commands = {
             "skiff": [str(build / "skiff"), "kernel", "-f"],
+            "skiff alone": [str(build / "skiff"), "kernel", "--companion", "none", "-f"],
             "bare C loop": [str(build / "bare_loop"), "-f"],
             "ipykernel": [sys.executable, "-m", "ipykernel_launcher", "-f"],
         }
@@ -159,28 +171,34 @@ def percentile(values, percent):
 def start(bench):
     times = {name: [] for name in bench.commands}
     memory = {}
+    wakes = {}
     for _ in range(START_ROUNDS):
         for name in bench.commands:
             with bench.kernel(name) as kernel:
                 times[name].append(kernel.started_ms)
                 memory[name] = kernel.memory_mb()
+                if name not in wakes:
+                    wakes[name] = kernel.wakes(IDLE_SECONDS)
     median = {name: statistics.median(values) for name, values in times.items()}
     head(f"start, spawn to the first kernel_info_reply (median of {START_ROUNDS})")
     for peer in ("ipykernel", "bare C loop"):
         row("skiff", median["skiff"], peer, median[peer], "<= 10 ms")
-    head("memory of the idle kernel")
+    head("memory of the idle kernel, no companion")
     for index, kind in enumerate(("RSS", "PSS")):
         for peer in ("ipykernel", "bare C loop"):
-            row(f"skiff, {kind}", memory["skiff"][index], peer, memory[peer][index],
+            row(f"skiff, {kind}", memory["skiff alone"][index], peer, memory[peer][index],
                 "<= 10 MiB RSS", unit="MiB")
+    head(f"wake-ups in {IDLE_SECONDS} s of idling (context switches of the main thread)")
+    row("skiff alone", wakes["skiff alone"], "ipykernel", wakes["ipykernel"], "none", unit="")
 
 
 def round_trips(bench):
-    cells = {"%workspace": ("skiff", "%workspace"), "a plain cell (an error)": ("skiff", "print(1)"),
+    cells = {"%workspace": ("skiff", "%workspace"), "1+1 by Skiff": ("skiff", "1+1"),
              "bare C loop, canned": ("bare C loop", "1"), "ipykernel, 1+1": ("ipykernel", "1+1")}
     times = {what: [] for what in cells}
     with contextlib.ExitStack() as stack:
-        kernels = {name: stack.enter_context(bench.kernel(name)) for name in bench.commands}
+        kernels = {name: stack.enter_context(bench.kernel(name))
+                   for name in ("skiff", "bare C loop", "ipykernel")}
         for kernel in kernels.values():
             kernel.settle()
         for number in range(-20, TRIPS):  # the first ones warm up
@@ -191,10 +209,45 @@ def round_trips(bench):
     head(f"a cell, execute_request to idle ({TRIPS} each, interleaved)")
     for percent in (50, 95):
         figure = {what: percentile(values, percent) for what, values in times.items()}
-        for mine in ("%workspace", "a plain cell (an error)"):
-            for peer in ("bare C loop, canned", "ipykernel, 1+1"):
-                row(f"{mine}, p{percent}", figure[mine], peer, figure[peer],
-                    "<= 1.3 x the bare loop" if peer.startswith("bare") else "")
+        row(f"%workspace, p{percent}", figure["%workspace"], "bare C loop, canned",
+            figure["bare C loop, canned"], "<= 1.3 x the bare loop")
+        row(f"%workspace, p{percent}", figure["%workspace"], "ipykernel, 1+1", figure["ipykernel, 1+1"])
+        row(f"1+1 by Skiff, p{percent}", figure["1+1 by Skiff"], "ipykernel, 1+1",
+            figure["ipykernel, 1+1"])
+        row(f"added by Skiff, p{percent}", figure["1+1 by Skiff"] - figure["ipykernel, 1+1"],
+            bar="<= 0.3 ms p50")
+
+
+def first_cell(bench):
+    """The first Python cell: sent as soon as the kernel answers, and after the 2 s a person needs to type."""
+    at_once, later = {}, {}
+    for name in ("skiff", "ipykernel"):
+        with bench.kernel(name) as kernel:
+            at_once[name] = kernel.started_ms + kernel.execute("1+1")[0] * 1e3
+        with bench.kernel(name) as kernel:
+            time.sleep(2)
+            later[name] = kernel.execute("1+1")[0] * 1e3
+    head("the first Python cell")
+    row("start of the kernel to its idle", at_once["skiff"], "ipykernel", at_once["ipykernel"])
+    row("sent 2 s later, to its idle", later["skiff"], "ipykernel", later["ipykernel"])
+
+
+def throughput(bench):
+    """Output of a cell, until its idle."""
+    code = "import sys\nfor _ in range({}): sys.stdout.write('x' * 9_999 + '\\n')"
+    times = {}
+    with contextlib.ExitStack() as stack:
+        kernels = {name: stack.enter_context(bench.kernel(name)) for name in ("skiff", "ipykernel")}
+        for kernel in kernels.values():
+            kernel.settle()
+            kernel.execute("1")
+        for size in (1, 100):
+            for name, kernel in kernels.items():
+                rounds = [kernel.execute(code.format(size * 100))[0] for _ in range(3)]
+                times[name, size] = size / statistics.median(rounds)
+    head("output of a Python cell")
+    for size in (1, 100):
+        row(f"{size} MB printed", times["skiff", size], "ipykernel", times["ipykernel", size], unit="MB/s")
 
 
 # A script's first instruction, as it can know it: the clock, written to the file it is given.
@@ -314,7 +367,7 @@ def main():
         sys.exit("usage: bench.py BUILD_DIR")
     with tempfile.TemporaryDirectory(prefix="skiff-bench-") as folder:
         bench = Bench(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder))
-        for measure in (start, round_trips, submit_latency, runs_listed, snapshot):
+        for measure in (start, round_trips, first_cell, throughput, submit_latency, runs_listed, snapshot):
             measure(bench)
 
 
