@@ -37,7 +37,7 @@ __asm__(".section .rodata\n"
         ".previous\n");
 extern const char companion_prelude[];
 
-static void start(struct companion *companion);
+static bool start(struct companion *companion);
 
 /* --- starting --------------------------------------------------------------------------------- */
 
@@ -50,19 +50,17 @@ static void drop_process(struct companion *companion)
     companion->heard = false;
 }
 
-/* The one at hand cannot be used: the next is tried; when there is none, what waits ends. */
-static void try_next(struct companion *companion, const char *problem)
+/* The one at hand cannot be used. False when there is no other. */
+static bool try_next(struct companion *companion, const char *problem)
 {
     const struct candidate *candidate = &companion->candidates.items[companion->candidate++];
     strlist_addf(&companion->notes, "%s (%s): %s", candidate->argv.items[0], candidate->why,
                  problem);
     drop_process(companion);
-    if (companion->candidate < companion->candidates.count) {
-        start(companion);
-        return;
-    }
+    if (companion->candidate < companion->candidates.count)
+        return start(companion);
     companion->state = COMPANION_NONE;
-    forward_end_all(companion);
+    return false;
 }
 
 static void run_silently(struct companion *companion, const char *code)
@@ -136,7 +134,8 @@ static void on_exited(const char *how, void *data)
     } else if (companion->state == COMPANION_STARTING) {
         AUTO_FREE char *problem =
             xasprintf("%s before it answered: is ipykernel installed there?", how);
-        try_next(companion, problem);
+        if (!try_next(companion, problem))
+            forward_end_all(companion);
     } else {
         log_warning("the companion %s", how);
         drop_process(companion);
@@ -147,7 +146,7 @@ static void on_exited(const char *how, void *data)
     }
 }
 
-static void start(struct companion *companion)
+static bool start(struct companion *companion)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
     const struct candidate *candidate = &companion->candidates.items[companion->candidate];
@@ -156,9 +155,9 @@ static void start(struct companion *companion)
                                 &companion->process, &err) != 0 ||
         client_open(companion->loop, companion_process_connection(companion->process),
                     relay_message, companion, &companion->client, &err) != 0)
-        try_next(companion, err.text);
-    else
-        ask(companion);
+        return try_next(companion, err.text);
+    ask(companion);
+    return true;
 }
 
 bool companion_wake(struct companion *companion)
@@ -177,8 +176,7 @@ bool companion_wake(struct companion *companion)
         companion->state = COMPANION_NONE;
         return false;
     }
-    start(companion);
-    return companion->state != COMPANION_NONE;
+    return start(companion);
 }
 
 static void on_soon(uv_timer_t *timer)

@@ -52,7 +52,7 @@ void companion_tell(struct companion *companion, const char *code);
 void companion_interrupt(struct companion *companion);
 
 /* Asks for the values of expressions ({name: text}, taken) in the companion's namespace, which is
- * started for it. `answered` is called once, later: `values` is {name: {"status": "ok", "data":
+ * started for it. `answered` is called once, later, or now when there is none: `values` is {name: {"status": "ok", "data":
  * {MIME bundle}} or {"status": "error", "ename", "evalue", "traceback"}}, borrowed, or NULL with an
  * error when there is no companion or it died. */
 typedef void (*companion_values_fn)(json_t *values, const struct error *err, void *data);
