@@ -43,6 +43,7 @@ static bool start(struct companion *companion);
 
 static void drop_process(struct companion *companion)
 {
+    relay_flush(companion);
     uv_timer_stop(&companion->timer);
     client_close(steal(&companion->client));
     companion_process_close(steal(&companion->process));
@@ -400,8 +401,9 @@ struct companion *companion_new(uv_loop_t *loop, const struct companion_options 
     companion->untold = json_array();
     uv_timer_init(loop, &companion->timer);
     uv_timer_init(loop, &companion->patience);
-    companion->timer.data = companion->patience.data = companion;
-    companion->open_handles = 2;
+    uv_timer_init(loop, &companion->held_timer);
+    companion->timer.data = companion->patience.data = companion->held_timer.data = companion;
+    companion->open_handles = 3;
     return companion;
 }
 
@@ -442,6 +444,7 @@ static void on_handle_closed(uv_handle_t *handle)
     candidates_done(&companion->candidates);
     strlist_done(&companion->notes);
     buf_done(&companion->before);
+    buf_done(&companion->held_text);
     json_decref(companion->untold);
     free(companion);
 }
@@ -451,6 +454,7 @@ static void finish_close(struct companion *companion)
     drop_process(companion);
     uv_close((uv_handle_t *)&companion->timer, on_handle_closed);
     uv_close((uv_handle_t *)&companion->patience, on_handle_closed);
+    uv_close((uv_handle_t *)&companion->held_timer, on_handle_closed);
 }
 
 static void on_too_long(uv_timer_t *timer)

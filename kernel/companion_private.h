@@ -46,6 +46,11 @@ struct companion {
     json_t *untold;    /* [[number, code]...]: cells of ours that its In has not */
     struct buf before; /* Python to be run before its next cell */
 
+    struct message *held; /* relay.c: a stream that waits for more of it, or NULL */
+    struct buf held_text;
+    uv_timer_t held_timer;
+    uint64_t streamed_at; /* on the loop's clock */
+
     struct forward *forwards; /* forward.c: asked and not answered, oldest first */
     uv_timer_t patience;      /* forward.c: runs while questions wait behind a cell */
 };
@@ -101,3 +106,6 @@ void forward_idle(struct companion *companion, const char *msg_id);
 
 /* A message of the companion's; taken over. */
 void relay_message(enum channel channel, struct message *message, void *companion);
+
+/* Sends what is held back. */
+void relay_flush(struct companion *companion);
