@@ -16,6 +16,12 @@ def _skiff_prelude():
 
     shell._skiff_catch_up = catch_up
 
+    # Its IOPub drops what its reader has not taken after 1,000 messages, parts of messages too. Skiff
+    # reads all there is and keeps nothing back, so nothing needs to be dropped.
+    thread = getattr(shell.kernel.iopub_socket, "io_thread", None)
+    if thread is not None:
+        thread.schedule(lambda: thread.socket.set_hwm(0))
+
 
 _skiff_prelude()
 del _skiff_prelude
