@@ -20,9 +20,10 @@ static int at_word(const struct parse_word *word, struct error *err)
     return error_at(err, word->line, word->column);
 }
 
+/* The next step, where the error does not tell a better one. */
 static int usage_hint(const struct magic *magic, struct error *err)
 {
-    return error_hint(err, "write it as: %s", magic->usage);
+    return err == NULL || err->hint != NULL ? -1 : error_hint(err, "write it as: %s", magic->usage);
 }
 
 /* Names the nearest option, and all: a magic has few enough to list. */
@@ -108,7 +109,7 @@ int arguments_bind(const struct magic *magic, const struct parse_call *words,
             i++;
         } else if (options && word->text[0] == '-' && word->text[1] != '\0') {
             if (bind_option(magic, words, &i, &arguments, err) < 0)
-                return -1;
+                return usage_hint(magic, err);
         } else if (arguments.count == magic->max_args || arguments.count == ARGUMENTS_MAX) {
             error_set(err, ERROR_INVALID, "%s%s does not know what to do with '%s'", sigil(magic),
                       magic->name, word->text);
@@ -160,6 +161,7 @@ int arguments_number(const struct arguments *arguments, const char *option, long
     if (found != NULL && (*end != '\0' || errno != 0 || number < 1 || number > max)) {
         error_set(err, ERROR_INVALID, "%s takes a whole number from 1 to %ld, not '%s'", option,
                   max, found->value);
+        error_hint(err, "write for example: %s %ld", option, max < 10 ? max : 10);
         return at_word(found->word, err);
     }
     *ret_number = number;

@@ -73,6 +73,28 @@ static char *place(const struct error *err)
     return err->file != NULL ? xasprintf("in %s, %s", err->file, where) : steal(&where);
 }
 
+/* The next step of an error that tells none: what its kind allows, for the disk above all. */
+static const char *next_step(const struct error *err)
+{
+    static const char *const steps[] = {
+        [ERROR_INVALID] =
+            "put a ? behind the magic (%%submit?) to see how it is used, with an example",
+        [ERROR_NOT_FOUND] = "%runs, %environments and %computes list what there is",
+        [ERROR_DENIED] = "look at the owner and the mode of what is named; %workspace says where "
+                         "Skiff keeps things",
+        [ERROR_IO] =
+            "look at the disk that is named, then run the cell again; nothing was half done",
+        [ERROR_BUSY] = "run the cell again in a moment",
+        [ERROR_CORRUPT] =
+            "`skiff reindex` in a terminal rebuilds the index and names what does not read",
+        [ERROR_INTERNAL] = "this is a mistake of Skiff's: please report it with the server's log "
+                           "(start it with SKIFF_LOG=debug)",
+    };
+    if (err->hint != NULL)
+        return err->hint;
+    return (size_t)err->code < ARRAY_SIZE(steps) ? steps[err->code] : NULL;
+}
+
 char *diagnostic_text(const struct error *err, const char *ename, const char *source, bool colours)
 {
     struct buf text = BUF_INIT;
@@ -89,8 +111,8 @@ char *diagnostic_text(const struct error *err, const char *ename, const char *so
         if (caret.size > 0)
             buf_printf(&text, "    %s%s%s\n", colours ? RED : "", caret.data, colours ? PLAIN : "");
     }
-    if (err->hint != NULL)
-        buf_printf(&text, "%s→ %s%s\n", colours ? BOLD : "", err->hint, colours ? PLAIN : "");
+    if (next_step(err) != NULL)
+        buf_printf(&text, "%s→ %s%s\n", colours ? BOLD : "", next_step(err), colours ? PLAIN : "");
     text.data[--text.size] = '\0'; /* the last newline */
     return buf_steal(&text);
 }
@@ -126,9 +148,9 @@ json_t *diagnostic_bundle(const struct error *err, const char *source)
         buf_puts(&html, "</div>");
     }
     put_excerpt_html(&html, err, source);
-    if (err->hint != NULL) {
+    if (next_step(err) != NULL) {
         buf_puts(&html, "<div style=\"white-space:pre-wrap\">→ ");
-        buf_puts_html(&html, err->hint);
+        buf_puts_html(&html, next_step(err));
         buf_puts(&html, "</div>");
     }
     buf_puts(&html, "</div>");
@@ -169,9 +191,9 @@ void diagnostic_finish(struct cell *cell, const struct error *err, const char *s
 {
     AUTO_FREE char *own_ename = diagnostic_ename(err);
     AUTO_FREE char *evalue = diagnostic_evalue(err);
-    /* Where a line of the cell is to be shown to a person, a panel says it all and the traceback is one
-     * line. In batch the traceback is all that reaches nbconvert's stderr and the saved page. */
-    bool panel = cell_allow_stdin(cell) && err->line > 0;
+    /* For a person a panel says it all and the traceback is one line. In batch the traceback is all
+     * that reaches nbconvert's stderr and the saved page. */
+    bool panel = cell_allow_stdin(cell);
     ename = ename != NULL ? ename : own_ename;
     if (panel)
         outlet_display(cell_outlet(cell), diagnostic_bundle(err, source), NULL);

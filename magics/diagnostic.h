@@ -35,7 +35,7 @@ MUST_CHECK json_t *diagnostic_notes(const struct notes *notes);
 /* Shows the notes in the cell, if any. */
 void diagnostic_show_notes(struct cell *cell, const struct notes *notes);
 
-/* Ends the cell with the error: where a person is there and a line of the cell is to be shown, as a
- * panel and one line; else, and always in batch, as the whole text in the traceback. `ename` NULL means diagnostic_ename(). */
+/* Ends the cell with the error: for a person as a panel and one line, in batch as the whole text in the
+ * traceback. `ename` NULL means diagnostic_ename(). */
 void diagnostic_finish(struct cell *cell, const struct error *err, const char *source,
                        const char *ename);

@@ -160,6 +160,7 @@ static int scan_words(struct scan *scan, struct parse_call *call, struct error *
         if (call->count == PARSE_WORDS_MAX) {
             error_set(err, ERROR_LIMIT, "more than %d words after %s%s", PARSE_WORDS_MAX,
                       call->cell_magic ? "%%" : "%", call->name.text);
+            error_hint(err, "put long lists below the magic, as YAML");
             return error_at(err, scan->line, column(scan, scan->pos));
         }
         grow(&call->words, &call->capacity, call->count + 1, sizeof *call->words);
@@ -213,6 +214,7 @@ static int parse_magic_line(struct scan *scan, struct parse *parse, struct error
         if (parse->count > 0)
             return not_a_magic(scan, parse, err);
         error_set(err, ERROR_INVALID, "this cell does not begin with a magic");
+        error_hint(err, "%%skiff lists Skiff's magics");
         return error_at(err, scan->line, column(scan, scan->pos));
     }
     grow(&parse->calls, &parse->capacity, parse->count + 1, sizeof *parse->calls);
@@ -222,6 +224,7 @@ static int parse_magic_line(struct scan *scan, struct parse *parse, struct error
         return cell_magic_too_late(own, err);
     if (parse->count > PARSE_CALLS_MAX) {
         error_set(err, ERROR_LIMIT, "more than %d magics in one cell", PARSE_CALLS_MAX);
+        error_hint(err, "put the rest into another cell");
         return error_at(err, scan->line, 0);
     }
     if (scan_words(scan, own, err) < 0)

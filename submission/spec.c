@@ -406,8 +406,10 @@ static json_t *parse(struct spec_context *context, enum spec_kind kind,
         return NULL;
     AUTO_JSON json_t *values = checks[kind](context, root);
     AUTO_FREE char *name = values != NULL ? settle_name(context, kind, source->name, root) : NULL;
-    if (name == NULL)
+    if (name == NULL) {
+        spec_hint_example(context, kind, root);
         return NULL;
+    }
     AUTO_JSON json_t *definition = json_object();
     json_set_string(definition, kind == SPEC_JOB ? "experiment_name" : "name", name);
     json_object_update_missing(definition, values);

@@ -327,6 +327,65 @@ json_t *spec_read_map(struct spec_context *context, enum spec_kind kind,
     return steal(&values);
 }
 
+/* The last key that is not below the error: what stands there is its value. */
+static const struct yaml_node *key_above(const struct yaml_node *map, const struct error *err,
+                                         const struct yaml_node **ret_value)
+{
+    const struct yaml_node *found = NULL;
+    for (size_t i = 0; i < map->count; i++) {
+        const struct yaml_node *key = map->keys[i];
+        if (key->line > err->line || (key->line == err->line && key->column > err->column))
+            continue;
+        if (found == NULL || key->line > found->line ||
+            (key->line == found->line && key->column > found->column)) {
+            found = key;
+            *ret_value = map->items[i];
+        }
+    }
+    return found;
+}
+
+/* The key's lines of its example, which may have other keys around them; NULL when they are not
+ * found. The caller frees it. */
+static char *example_of(const struct spec_key *key, const char *written)
+{
+    size_t size = strlen(key->name);
+    const char *line = key->example;
+    while (line != NULL && (strncmp(line, key->name, size) != 0 || line[size] != ':')) {
+        line = strchr(line, '\n');
+        line += line != NULL;
+    }
+    if (line == NULL)
+        return NULL;
+    size_t end = strcspn(line, "\n");
+    while (line[end] == '\n' && line[end + 1] == ' ')
+        end += 1 + strcspn(line + end + 1, "\n");
+    return xasprintf("%s%.*s", written, (int)(end - size), line + size);
+}
+
+void spec_hint_example(struct spec_context *context, enum spec_kind kind,
+                       const struct yaml_node *map)
+{
+    static const char *const magics[] = {"environment", "compute", "submit"};
+    AUTO_FREE char *example = NULL;
+    const struct spec_key *keys = spec_keys(kind);
+    while (context->err->hint == NULL && keys != NULL && map->kind == YAML_MAP) {
+        const struct yaml_node *value = NULL;
+        const struct yaml_node *written = key_above(map, context->err, &value);
+        const struct spec_key *key = written != NULL ? find_key(keys, written->text) : NULL;
+        if (key == NULL)
+            break;
+        replace(&example, example_of(key, written->text));
+        keys = key->children;
+        map = value;
+    }
+    if (context->err->hint == NULL && example != NULL)
+        error_hint(context->err,
+                   strchr(example, '\n') != NULL ? "for example:\n%s" : "for example: %s", example);
+    else if (context->err->hint == NULL)
+        error_hint(context->err, "%%%%%s? shows all keys with examples", magics[kind]);
+}
+
 int spec_read_file(struct spec_context *context, const struct yaml_node *at, const char *path,
                    struct buf *ret_text)
 {

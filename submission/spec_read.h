@@ -53,6 +53,11 @@ int spec_fail_secret(struct spec_context *context, const struct yaml_node *at, c
 MUST_CHECK json_t *spec_read_map(struct spec_context *context, enum spec_kind kind,
                                  const struct yaml_node *map, const struct spec_key *keys);
 
+/* Gives an error that has no hint yet the example of the key it stands at, in the spelling that was
+ * used; without such a key, where examples are. */
+void spec_hint_example(struct spec_context *context, enum spec_kind kind,
+                       const struct yaml_node *map);
+
 /* The value of a key of a map under any of its spellings, or NULL. *ret_written, when not NULL,
  * receives the spelling that was used (borrowed). */
 const struct yaml_node *spec_node(const struct yaml_node *map, const struct spec_key *keys,

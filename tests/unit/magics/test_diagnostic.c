@@ -29,7 +29,8 @@ static void writes_the_whole_story(void **state)
         {{.code = ERROR_NOT_FOUND, .text = (char *)(uintptr_t) "no such run"},
          NULL,
          "%status x",
-         "NotFoundError: no such run"},
+         "NotFoundError: no such run\n"
+         "→ %runs, %environments and %computes list what there is"},
         {{.code = ERROR_IO,
           .text = (char *)(uintptr_t) "reading: no",
           .file = (char *)(uintptr_t) "a.yml",
@@ -38,7 +39,8 @@ static void writes_the_whole_story(void **state)
          "key: 1\n",
          "IOError: reading: no\n"
          "  in a.yml, line 1:\n"
-         "    key: 1"},
+         "    key: 1\n"
+         "→ look at the disk that is named, then run the cell again; nothing was half done"},
         {{.code = ERROR_CANCELLED, .text = (char *)(uintptr_t) "stopped"},
          NULL,
          NULL,
@@ -53,12 +55,14 @@ static void writes_the_whole_story(void **state)
          "InvalidError: bad\n"
          "  line 1, column 4:\n"
          "     \xc3\xa9:\xf0\x9f\x98\x80\n"
-         "       ^"},
+         "       ^\n"
+         "→ put a ? behind the magic (%%submit?) to see how it is used, with an example"},
         {{.code = ERROR_INVALID, .text = (char *)(uintptr_t) "gone", .line = 99, .column = 4},
          NULL,
          "one line",
          "InvalidError: gone\n"
-         "  line 99, column 4:"},
+         "  line 99, column 4:\n"
+         "→ put a ? behind the magic (%%submit?) to see how it is used, with an example"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         AUTO_FREE char *text =
@@ -82,7 +86,7 @@ static void cuts_long_lines_around_the_caret(void **state)
     for (const char *p = line; *p != 'X'; p++)
         at += ((unsigned char)*p & 0xc0) != 0x80;
     assert_int_equal(strcspn(caret, "^"), at);
-    assert_true(strlen(text) < 400);
+    assert_true(strlen(text) < 500);
 }
 
 static void escapes_in_html(void **state)
@@ -120,14 +124,30 @@ static void ends_a_cell_for_a_person_and_for_batch(void **state)
     assert_int_equal(batch.outlet.displays, 0);
     assert_non_null(strstr(batch.traceback, "second"));
     assert_non_null(strstr(batch.traceback, "do this"));
-    err.line = 0; /* nothing of the cell to show: no panel */
+    err.line = 0;
     struct cell nowhere = {.code = "%x", .allow_stdin = true};
     diagnostic_finish(&nowhere, &err, nowhere.code, NULL);
-    assert_int_equal(nowhere.outlet.displays, 0);
-    assert_non_null(strstr(nowhere.traceback, "do this"));
+    assert_int_equal(nowhere.outlet.displays, 1);
     fake_cell_done(&nowhere);
     fake_cell_done(&person);
     fake_cell_done(&batch);
+}
+
+static void tells_a_next_step_always(void **state)
+{
+    (void)state;
+    static const enum error_code codes[] = {ERROR_INVALID, ERROR_NOT_FOUND, ERROR_DENIED,  ERROR_IO,
+                                            ERROR_BUSY,    ERROR_CORRUPT,   ERROR_INTERNAL};
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+        struct error err = {.code = codes[i], .text = (char *)(uintptr_t) "wrong"};
+        AUTO_FREE char *text = diagnostic_text(&err, NULL, NULL, false);
+        assert_non_null(strstr(text, "\n→ "));
+    }
+    struct error own = {.code = ERROR_IO,
+                        .text = (char *)(uintptr_t) "wrong",
+                        .hint = (char *)(uintptr_t) "do this"};
+    AUTO_FREE char *text = diagnostic_text(&own, NULL, NULL, false);
+    assert_string_equal(text, "IOError: wrong\n→ do this");
 }
 
 static void shows_notes_small(void **state)
@@ -147,8 +167,11 @@ static void shows_notes_small(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT(writes_the_whole_story), UNIT(cuts_long_lines_around_the_caret),
-        UNIT(escapes_in_html),        UNIT(ends_a_cell_for_a_person_and_for_batch),
+        UNIT(writes_the_whole_story),
+        UNIT(tells_a_next_step_always),
+        UNIT(cuts_long_lines_around_the_caret),
+        UNIT(escapes_in_html),
+        UNIT(ends_a_cell_for_a_person_and_for_batch),
         UNIT(shows_notes_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,8 @@ static inline void spec_fixture_bad(enum spec_kind kind, const struct spec_bad *
         if (strstr(err.text, cases[i].says) == NULL ||
             (cases[i].hint != NULL && strstr(hint, cases[i].hint) == NULL))
             fail_msg("%s\nsays: %s\nhint: %s", cases[i].text, err.text, hint);
+        if (hint[0] == '\0')
+            fail_msg("%s\nsays: %s\nand no next step", cases[i].text, err.text);
         if (err.line != cases[i].line || err.column != cases[i].column)
             fail_msg("%s\nplaced at %d:%d", cases[i].text, err.line, err.column);
     }
