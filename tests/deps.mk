@@ -2,7 +2,7 @@
 
 DEBIAN_PACKAGES := gcc make git pkg-config musl-tools python3 python3-venv valgrind \
   clang clang-tidy libclang-rt-dev libcmocka-dev libzmq3-dev libsodium-dev libjansson-dev libuv1-dev \
-  libsqlite3-dev libyaml-dev
+  libsqlite3-dev libyaml-dev chromium
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PYTHON := $(VENV)/bin/python
 

@@ -24,6 +24,7 @@ check: ## everything, with all set-up; the last line counts
 	@$(MAKE) --no-print-directory format-check lint all
 	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) units integration layers
 	@$(MAKE) --no-print-directory clients
+	@$(MAKE) --no-print-directory browser
 	@$(MAKE) --no-print-directory CONFIG=sanitized SANITIZE=$(ASAN) $(BUILT_FOR_TESTS) units integration
 	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) valgrind
 	@$(MAKE) --no-print-directory fuzz-short
@@ -69,8 +70,13 @@ clients: venv ## the real clients: jupyter_kernel_test, nbclient, nbconvert, pap
 	$(call say,PYTEST,tests/clients)
 	$(Q)mkdir -p build/results; SKIFF_BUILD=build/test $(PYTHON) -m pytest -q tests/clients \
 	  --junitxml build/results/clients.xml -o junit_family=xunit2 -p no:cacheprovider
+browser: venv ## JupyterLab and Notebook 7 in Chromium; pictures in build/browser
+	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) programs
+	$(call say,PYTEST,tests/browser)
+	$(Q)mkdir -p build/results; SKIFF_BUILD=build/test $(PYTHON) -m pytest -q tests/browser \
+	  --junitxml build/results/browser.xml -o junit_family=xunit2 -p no:cacheprovider
 programs: $(PROGRAMS)
-.PHONY: clients programs
+.PHONY: clients browser programs
 
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
   --child-silent-after-fork=yes
