@@ -121,6 +121,14 @@ static void add_process(struct table *facts, const struct run_view *view)
         table_fact(facts, "process", how);
 }
 
+/* What the cell's line about the run does not say. */
+static void add_outcome(struct table *facts, const struct run_view *view)
+{
+    table_fact(facts, "reason", view->run->reason);
+    add_process(facts, view);
+    add_times(facts, view->run);
+}
+
 static void add_facts(struct table *facts, const struct run_view *view)
 {
     const struct run *run = view->run;
@@ -128,10 +136,8 @@ static void add_facts(struct table *facts, const struct run_view *view)
     table_fact(facts, "run", run->id);
     table_fact(facts, "experiment", intent_string(run, "experiment", NULL));
     table_fact(facts, "state", render_state(run->state));
-    table_fact(facts, "reason", run->reason);
     table_fact(facts, "now", view->progress);
-    add_process(facts, view);
-    add_times(facts, run);
+    add_outcome(facts, view);
     table_fact(facts, "compute", intent_string(run, "compute", "name"));
     table_fact(facts, "environment", environment);
 }
@@ -282,13 +288,15 @@ json_t *render_summary(const struct report *report)
     AUTO_TABLE struct table places;
     table_init(&facts, NULL);
     table_init(&places, NULL);
-    add_facts(&facts, report->view);
+    const struct run *run = report->view->run;
+    add_outcome(&facts, report->view);
     add_places(&places, report);
     buf_puts(&html, "<div " TABLE_STYLE_BOX "><div>");
-    table_dot(&html, run_state_name(report->view->run->state));
-    buf_printf(&html, "<b>%s</b> ", render_state(report->view->run->state));
-    buf_puts_html(&html, report->view->run->id);
+    table_dot(&html, run_state_name(run->state));
+    buf_printf(&html, "<b>%s</b> ", render_state(run->state));
+    buf_puts_html(&html, run->id);
     buf_puts(&html, "</div>");
+    buf_printf(&text, "%s %s\n", render_state(run->state), run->id);
     put_table(&html, &text, &facts);
     put_metrics(&html, &text, report->metrics, CHARTS_MAX);
     put_outputs(&html, &text, report, OUTPUTS_SHOWN);

@@ -77,8 +77,10 @@ static char *base_of(const json_t *definition)
     const char *python = json_get_string(definition, "python", NULL);
     if (python != NULL)
         return xasprintf("Python %s", python);
-    const json_t *conda = json_object_get(definition, "conda_file");
-    return xstrdup(conda != NULL ? "conda packages" : "Python packages");
+    if (json_object_get(definition, "conda_file") != NULL)
+        return xstrdup("conda packages");
+    return xstrdup(json_object_get(definition, "pip") != NULL ? "Python packages"
+                                                              : "this machine's Python");
 }
 
 json_t *render_plan_environment(const json_t *plan, bool dry_run)
