@@ -28,10 +28,10 @@ endif
 LAYERS := base protocol kernel submission kernelspec magics
 USES_base :=
 USES_protocol := base
-USES_kernel := protocol base
+USES_kernel := kernelspec protocol base
 USES_submission := base
 USES_kernelspec := base
-USES_magics := kernel submission protocol base
+USES_magics := kernel kernelspec submission protocol base
 PKGS_base := jansson
 PKGS_protocol := $(PKGS_base) libzmq libsodium libuv
 PKGS_kernel := $(PKGS_protocol) sqlite3
@@ -78,8 +78,8 @@ libs_$(1) := $(foreach l,$(1) $(USES_$(1)),$(call LIB,$(l)))
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
-ALL_LIBS := $(foreach l,magics kernelspec kernel submission protocol base,$(call LIB,$(l)))
-$(BUILD)/skiff: $(BUILD)/main.o $(ALL_LIBS)
+ALL_LIBS := $(foreach l,magics kernel kernelspec submission protocol base,$(call LIB,$(l)))
+$(BUILD)/skiff: $(BUILD)/main.o $(BUILD)/run_commands.o $(ALL_LIBS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASIC_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS)) -lm
 
@@ -100,6 +100,7 @@ $(BUILD)/flags: FORCE
 FORCE:
 
 $(BUILD)/kernel/companion.o: kernel/companion_prelude.py
+$(BUILD)/magics/python_module.o: magics/python_module.py
 $(BUILD)/kernelspec/logos.o: $(wildcard kernelspec/logos/*)
 
 include tests/tests.mk

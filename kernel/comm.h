@@ -5,16 +5,38 @@
  * Comms: the open ones, the targets front ends may open, and where messages for each go.
  * https://jupyter-client.readthedocs.io/en/stable/messaging.html#custom-messages
  *
- * A comm_open for a target nobody registered is answered with comm_close; a message for a comm that
- * is not open is ignored quietly.
+ * A comm is ours or the companion's. A comm_open for a target nobody can have registered is answered
+ * with comm_close; a message for a comm that is not open is ignored quietly.
+ *
+ * Widgets are comms of the target COMM_WIDGET. Their state is remembered (widgets.h), whoever owns
+ * them, and a front end that asks for it is answered from there: the owner of such a comm gets no
+ * "request_state".
  */
 
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "protocol/message.h"
+
+#define COMM_WIDGET "jupyter.widget"
+#define COMM_WIDGET_CONTROL "jupyter.widget.control"
+
 struct server;
 struct comm;
+struct outlet;
+
+/* What is said on a comm. `data` and `metadata` are taken, NULL means {}; the rest is borrowed for
+ * the call. A message is about the request of `outlet`: what counts for clients that keep only what
+ * is about the running cell, such as nbclient. NULL: about the message a handler is called for, or
+ * about nothing. */
+struct comm_message {
+    json_t *data;
+    json_t *metadata;
+    const struct outlet *outlet;
+    const struct blob *buffers;
+    size_t buffer_count;
+};
 
 struct comm_handler {
     /* A message from the front end; `data` is borrowed. */
@@ -34,9 +56,11 @@ void comm_register_target(struct server *server, const char *target, comm_target
 void comm_set_handler(struct comm *comm, const struct comm_handler *handler, void *self);
 const char *comm_id(const struct comm *comm);
 
-/* Opens one from our side (an id is made when `id` is NULL), sends on it, closes it. `data` and
- * `metadata` are taken; NULL means {}. */
-struct comm *comm_open(struct server *server, const char *id, const char *target, json_t *data,
-                       json_t *metadata);
-void comm_send(struct comm *comm, json_t *data);
-void comm_close(struct comm *comm, json_t *data);
+/* Opens one from our side (an id is made when `id` is NULL), sends on it, closes it. `message` may be
+ * NULL: nothing to say. An id that is open already is announced again, which a page that lost its models
+ * needs: it is the same comm, with the same handler. A widget gets its metadata (the version of the
+ * widgets' protocol) here when it has none. */
+struct comm *comm_open(struct server *server, const char *id, const char *target,
+                       const struct comm_message *message);
+void comm_send(struct comm *comm, const struct comm_message *message);
+void comm_close(struct comm *comm, const struct comm_message *message);

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "kernelspec/lookup.h"
 
 #define CONNECTION_FILE "{connection_file}"
 
@@ -28,57 +29,12 @@ static void add_python(struct candidates *candidates, const char *python, char *
     struct candidate *candidate = add(candidates, why);
     for (size_t i = 0; i < ARRAY_SIZE(argv); i++)
         strlist_add(&candidate->argv, argv[i]);
-    /* History is one, and Skiff keeps it: it has Skiff's cells, too, and is there before Python. */
-    strlist_add(&candidate->argv, "--HistoryManager.enabled=False");
+    /* History is one, and Skiff keeps it: it has Skiff's cells, too, and is there before Python. What
+     * %history -g searches is this session. */
+    strlist_add(&candidate->argv, "--HistoryManager.hist_file=:memory:");
 }
 
 /* --- kernelspecs ------------------------------------------------------------------------------ */
-
-static void add_variable_paths(struct strlist *paths, const char *variable)
-{
-    const char *value = getenv(variable);
-    AUTO_FREE char *copy = xstrdup(value != NULL ? value : "");
-    char *rest = copy;
-    for (char *path = strsep(&rest, ":"); path != NULL; path = strsep(&rest, ":"))
-        if (*path != '\0')
-            strlist_add(paths, path);
-}
-
-/* Jupyter's data folders in its order, less the one it derives from its own sys.prefix: ours is that
- * of python3 on PATH. */
-static void data_paths(struct strlist *paths)
-{
-    const char *data = getenv("JUPYTER_DATA_DIR");
-    const char *xdg = getenv("XDG_DATA_HOME");
-    AUTO_FREE char *python = file_find_program("python3");
-    add_variable_paths(paths, "JUPYTER_PATH");
-    if (data != NULL && *data != '\0')
-        strlist_add(paths, data);
-    else if (xdg != NULL && *xdg == '/')
-        strlist_take(paths, file_join(xdg, "jupyter"));
-    else
-        strlist_take(paths, file_expand_home("~/.local/share/jupyter"));
-    if (python != NULL)
-        strlist_addf(paths, "%.*s../share/jupyter", (int)(file_base_name(python) - python), python);
-    strlist_add(paths, "/usr/local/share/jupyter");
-    strlist_add(paths, "/usr/share/jupyter");
-}
-
-/* The kernel.json of that name, or NULL. *ret_path is where it is. */
-static json_t *find_spec(const char *name, char **ret_path)
-{
-    AUTO_STRLIST struct strlist paths = STRLIST_INIT;
-    data_paths(&paths);
-    for (size_t i = 0; i < paths.count; i++) {
-        AUTO_FREE char *path = xasprintf("%s/kernels/%s/kernel.json", paths.items[i], name);
-        json_t *spec = json_read(path, NULL);
-        if (spec != NULL) {
-            *ret_path = steal(&path);
-            return spec;
-        }
-    }
-    return NULL;
-}
 
 static int read_argv(const json_t *spec, const char *resource_dir, struct strlist *argv)
 {
@@ -101,26 +57,24 @@ static int read_argv(const json_t *spec, const char *resource_dir, struct strlis
 
 static void add_spec(struct candidates *candidates, const char *name, struct strlist *notes)
 {
-    AUTO_FREE char *path = NULL;
-    AUTO_JSON json_t *spec = find_spec(name, &path);
+    AUTO_FREE char *dir = NULL;
+    AUTO_JSON json_t *spec = lookup_kernelspec(name, &dir);
     AUTO_STRLIST struct strlist argv = STRLIST_INIT;
     if (spec == NULL) {
         strlist_addf(notes, "no kernelspec is named \"%s\" (jupyter kernelspec list shows them)",
                      name);
         return;
     }
-    AUTO_FREE char *dir = xstrndup(path, (size_t)(file_base_name(path) - path - 1));
     if (read_argv(spec, dir, &argv) < 0) {
-        strlist_addf(notes, "%s has no argv that can be used", path);
+        strlist_addf(notes, "%s/kernel.json has no argv that can be used", dir);
         return;
     }
-    if (strcmp(file_base_name(argv.items[0]), "skiff") ==
-        0) { /* it would start another, and so on */
+    if (lookup_is_skiff(argv.items[0])) { /* it would start another, and so on */
         strlist_addf(notes, "the kernelspec \"%s\" is Skiff itself", name);
         return;
     }
     struct candidate *candidate =
-        add(candidates, xasprintf("the kernelspec \"%s\", chosen at skiff install", name));
+        add(candidates, xasprintf("the kernelspec \"%s\", set when Skiff was installed", name));
     candidate->argv = argv;
     argv = (struct strlist)STRLIST_INIT;
     candidate->env = json_incref(json_object_get(spec, "env"));
@@ -139,9 +93,10 @@ void candidates_find(const char *choice, struct candidates *ret_candidates, stru
     }
     if (choice != NULL && strchr(choice, '/') == NULL)
         add_spec(ret_candidates, choice, notes);
+    else if (choice != NULL && lookup_is_skiff(choice))
+        strlist_addf(notes, "%s, set when Skiff was installed, is Skiff itself", choice);
     else if (choice != NULL && file_exists(choice))
-        add_python(ret_candidates, choice,
-                   xstrdup("the Python of the environment Skiff was installed into"));
+        add_python(ret_candidates, choice, xstrdup("set when Skiff was installed"));
     else if (choice != NULL)
         strlist_addf(notes, "%s, which Skiff was installed with, is not there any more", choice);
     if (python == NULL)

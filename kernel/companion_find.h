@@ -4,10 +4,14 @@
 /*
  * Which kernel may be the companion, in the order they are tried:
  *
- *   1. what `skiff install` was told or found: the Python of its environment, or a kernelspec's name
- *   2. python3 on PATH
+ *   1. what `skiff install --companion` was told: a Python, or a kernelspec's name; when it was told
+ *      nothing, the Python of the environment that --sys-prefix or --prefix installed into, if it has
+ *      one (a kernelspec for one user names none: it is there for all environments)
+ *   2. python3 on PATH, as it is when the kernel was started
  *
- * A Python runs ipykernel; without ipykernel its start fails and the next one is tried.
+ * "none" is none: nothing is looked for. A Python runs ipykernel; without ipykernel its start fails
+ * and the next one is tried, with a note. A kernelspec is found as Jupyter finds it; one that starts
+ * Skiff, by whatever path, is refused.
  */
 
 #include <jansson.h>

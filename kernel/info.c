@@ -21,7 +21,10 @@ static json_t *language_info(void)
 }
 
 /* https://jupyter-client.readthedocs.io/en/stable/messaging.html#kernel-info
- * No subshells: nothing of ours ever waits for a running cell, so a second shell would gain nothing. */
+ * No subshells. What they are for is answered here without: comms of ours and what a page asks of
+ * widgets do not wait for a running cell. A front end that is told of them sends all widgets' messages
+ * through one, so that handlers in Python would run beside the cell (figures of matplotlib break), and
+ * leaves one behind at each reload. */
 void info_handle_kernel(struct request *request)
 {
     const struct server_options *options = &request->server->options;
@@ -108,14 +111,20 @@ static double host_cpu_percent(struct server *server)
     unsigned long long nice = 0;
     unsigned long long system = 0;
     unsigned long long idle = 0;
+    unsigned long long waiting = 0; /* for a disk: idle, too */
+    unsigned long long irq = 0;
+    unsigned long long softirq = 0;
+    unsigned long long stolen = 0;
     FILE *file = fopen("/proc/stat", "re");
-    int fields =
-        file != NULL ? fscanf(file, "cpu %llu %llu %llu %llu", &user, &nice, &system, &idle) : 0;
+    int fields = file != NULL ? fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user,
+                                       &nice, &system, &idle, &waiting, &irq, &softirq, &stolen)
+                              : 0;
     if (file != NULL)
         fclose(file);
-    if (fields != 4)
+    if (fields != 8)
         return 0;
-    uint64_t busy = user + nice + system - server->usage_host_busy;
+    idle += waiting;
+    uint64_t busy = user + nice + system + irq + softirq + stolen - server->usage_host_busy;
     uint64_t all = busy + idle - server->usage_host_idle;
     server->usage_host_busy += busy;
     server->usage_host_idle = idle;

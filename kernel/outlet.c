@@ -69,6 +69,11 @@ void outlet_server_closed(struct server *server)
     server->outlets = NULL;
 }
 
+const struct message *outlet_request(const struct outlet *outlet)
+{
+    return outlet->about;
+}
+
 static void publish(struct outlet *outlet, const char *type, json_t *content)
 {
     if (outlet->server != NULL && !outlet->silent)

@@ -115,6 +115,7 @@ int server_open(uv_loop_t *loop, const struct server_options *options, struct se
     }
     server->interpreters =
         xmemdup(options->interpreters, options->interpreter_count * sizeof *options->interpreters);
+    comm_init(server);
     open_handles(server);
     server->companion = options->companion;
     companion_attach(server->companion, server);

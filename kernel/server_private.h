@@ -16,13 +16,13 @@
 #include "protocol/session.h"
 
 struct cell;
-struct comm;
 struct comm_target;
 struct companion;
 struct history;
 struct input;
 struct outlet;
 struct question;
+struct widgets;
 
 /* One request that has not been answered yet. Busy was sent when it began; request_end() sends the reply
  * and idle, and is the only place that does. */
@@ -58,11 +58,12 @@ struct server {
     uv_timer_t quiet; /* runs while there is a failed one */
     int quiet_ticks;  /* of it without a new cell */
 
-    struct outlet *outlets;     /* alive; told when the server closes */
-    struct question *questions; /* not answered yet; aborted when the server closes */
-    struct comm *comms;         /* comm.c */
-    size_t comm_count;
+    struct outlet *outlets;             /* alive; told when the server closes */
+    struct question *questions;         /* not answered yet; aborted when the server closes */
+    json_t *comms;                      /* comm.c: the open ones by id */
     struct comm_target *targets;        /* comm.c */
+    struct message *comm_request;       /* comm.c: what a comm's handler is called for, or NULL */
+    struct widgets *widgets;            /* what front ends know of widgets */
     struct history *history;            /* opened at the first use */
     uint64_t usage_at_us, usage_cpu_us; /* info.c: at the last usage_request */
     uint64_t usage_host_busy, usage_host_idle;
@@ -118,11 +119,13 @@ void comm_handle_open(struct request *request); /* comm.c */
 void comm_handle_msg(struct request *request);
 void comm_handle_close(struct request *request);
 void comm_handle_info(struct request *request);
+void comm_init(struct server *server);
 void comm_free_all(struct server *server);
 void comm_observe(struct server *server, struct message *message); /* the companion's, to IOPub */
 void comm_companion_gone(struct server *server);
-void history_handle(struct request *request);     /* history_request.c */
-void info_handle_kernel(struct request *request); /* info.c */
+void widget_control_register(struct server *server); /* widget_control.c */
+void history_handle(struct request *request);        /* history_request.c */
+void info_handle_kernel(struct request *request);    /* info.c */
 void info_handle_connect(struct request *request);
 void info_handle_usage(struct request *request);
 
@@ -149,9 +152,9 @@ struct cell_options {
     const char *code;
     bool silent, store_history, allow_stdin, stop_on_error;
 };
-struct cell *cell_new(struct request *request, const struct cell_options *options, int count);
+struct cell *cell_new(struct request *request, const struct cell_options *options, int number);
 const struct message *cell_message(const struct cell *cell); /* its request */
-int cell_number(const struct cell *cell);                    /* In[number]; 0 when it takes none */
+int cell_number(const struct cell *cell);                    /* In[number] */
 void cell_hand_on(struct cell *cell); /* to the last interpreter: this one cannot */
 void cell_relay_question(struct cell *cell, const struct message *input_request);
 void cell_finish_relayed(struct cell *cell, struct message *reply); /* taken over */
@@ -168,6 +171,8 @@ void execute_cell_ended(struct server *server, struct request *request, json_t *
 /* A new outlet for the request's output, which is swallowed when it is silent; one reference. */
 struct outlet *outlet_new(struct server *server, const struct message *message, bool silent);
 void outlet_server_closed(struct server *server);
+/* The request it writes about: as much of it as a parent takes. */
+const struct message *outlet_request(const struct outlet *outlet);
 
 /* --- stopping -------------------------------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@ int command_install(int argc, char **argv)
                                             {"prefix", required_argument, NULL, 'p'},
                                             {"name", required_argument, NULL, 'n'},
                                             {"display-name", required_argument, NULL, 'd'},
+                                            {"companion", required_argument, NULL, 'c'},
                                             {NULL, 0, NULL, 0}};
     AUTO_ERROR struct error err = ERROR_INIT;
     AUTO_FREE char *path = NULL;
@@ -40,6 +41,9 @@ int command_install(int argc, char **argv)
             break;
         case 'd':
             install.display_name = optarg;
+            break;
+        case 'c':
+            install.companion = optarg;
             break;
         default:
             return EXIT_USAGE;

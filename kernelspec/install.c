@@ -17,7 +17,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/strlist.h"
+#include "base/suggest.h"
 #include "kernelspec/logos.h"
+#include "kernelspec/lookup.h"
 
 /* Jupyter's rule for the names of kernels. */
 static int check_name(const char *name, struct error *err)
@@ -31,18 +34,6 @@ static int check_name(const char *name, struct error *err)
     if (name[0] == '\0' || name[0] == '.')
         return error_set(err, ERROR_INVALID, "\"%s\" cannot be the name of a kernel", name);
     return 0;
-}
-
-/* $JUPYTER_DATA_DIR, else Jupyter's folder below the XDG data folder. */
-static char *user_dir(void)
-{
-    const char *jupyter = getenv("JUPYTER_DATA_DIR");
-    const char *data = getenv("XDG_DATA_HOME");
-    if (jupyter != NULL && jupyter[0] != '\0')
-        return xstrdup(jupyter);
-    if (data != NULL && data[0] == '/')
-        return file_join(data, "jupyter");
-    return file_expand_home("~/.local/share/jupyter");
 }
 
 /* What Python says of itself: where its prefix is cannot be told from its path, which may be a wrapper's.
@@ -90,37 +81,134 @@ static char *sys_prefix(struct error *err)
     return prefix;
 }
 
-static char *data_dir(const struct install_options *options, struct error *err)
+/* --- the companion ---------------------------------------------------------------------------- */
+
+/* The kernel runs in another folder, so a path is whole; links in it stay, for they make a virtual
+ * environment. */
+static char *absolute(const char *path)
 {
-    if (options->where == INSTALL_USER)
-        return user_dir();
-    if (options->where == INSTALL_PREFIX && options->prefix[0] == '\0') {
-        error_set(err, ERROR_INVALID, "--prefix takes a folder, and this one has no name");
-        return NULL;
-    }
-    AUTO_FREE char *prefix =
-        options->where == INSTALL_PREFIX ? file_expand_home(options->prefix) : sys_prefix(err);
-    return prefix != NULL ? file_join(prefix, "share/jupyter") : NULL;
+    AUTO_FREE char *expanded = file_expand_home(path);
+    AUTO_FREE char *here = expanded[0] != '/' ? getcwd(NULL, 0) : NULL;
+    return here != NULL ? file_join(here, expanded) : steal(&expanded);
 }
 
-static json_t *kernel_json(const struct install_options *options, struct error *err)
+/* The Python of an environment, or NULL. */
+static char *python_of(const char *prefix)
+{
+    static const char *const names[] = {"bin/python3", "bin/python"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        AUTO_FREE char *path = file_join(prefix, names[i]);
+        AUTO_FREE char *found = file_find_program(path);
+        if (found != NULL)
+            return absolute(found);
+    }
+    return NULL;
+}
+
+static int itself(const char *companion, struct error *err)
+{
+    return error_set(err, ERROR_INVALID,
+                     "--companion %s is Skiff itself, which does not run Python", companion);
+}
+
+static char *check_python(const char *given, struct error *err)
+{
+    AUTO_FREE char *path = absolute(given);
+    AUTO_FREE char *found = file_find_program(path);
+    if (found == NULL || file_is_dir(path)) {
+        error_set(err, ERROR_NOT_FOUND, "--companion %s: there is no Python at %s", given, path);
+        error_hint(err, "give the path of a Python that has ipykernel, the name of a kernelspec, "
+                        "or none");
+        return NULL;
+    }
+    if (lookup_is_skiff(path)) {
+        itself(given, err);
+        return NULL;
+    }
+    return steal(&path);
+}
+
+static char *check_kernelspec(const char *name, struct error *err)
+{
+    AUTO_FREE char *dir = NULL;
+    AUTO_STRLIST struct strlist names = STRLIST_INIT;
+    AUTO_JSON json_t *spec = lookup_kernelspec(name, &dir);
+    const char *program = json_string_value(json_array_get(json_object_get(spec, "argv"), 0));
+    if (program != NULL && !lookup_is_skiff(program))
+        return xstrdup(name);
+    if (program != NULL) {
+        itself(name, err);
+        return NULL;
+    }
+    lookup_names(&names);
+    AUTO_FREE char *list = strlist_join(&names, ", ");
+    const char *near = suggest(name, (const char *const *)names.items, names.count);
+    if (spec != NULL)
+        error_set(err, ERROR_INVALID, "--companion %s: %s/kernel.json has no argv", name, dir);
+    else if (names.count == 0)
+        error_set(err, ERROR_NOT_FOUND,
+                  "--companion %s: no kernelspec has this name, and there is no other", name);
+    else
+        error_set(err, ERROR_NOT_FOUND,
+                  "--companion %s: no kernelspec has this name; there are: %s", name, list);
+    if (near != NULL)
+        error_hint(err, "did you mean --companion %s?", near);
+    else
+        error_hint(err, "a Python is given by its path, as in --companion /usr/bin/python3");
+    return NULL;
+}
+
+/* What goes into argv; *ret is NULL for nothing: python3 on PATH is looked for when it is needed. */
+static int choose_companion(const char *given, const char *prefix, char **ret, struct error *err)
+{
+    if (given == NULL) {
+        *ret = prefix != NULL ? python_of(prefix) : NULL;
+        return 0;
+    }
+    if (strcmp(given, "none") == 0)
+        *ret = xstrdup(given);
+    else
+        *ret = strchr(given, '/') != NULL ? check_python(given, err) : check_kernelspec(given, err);
+    return *ret != NULL ? 0 : -1;
+}
+
+/* --- the files -------------------------------------------------------------------------------- */
+
+/* The environment's folder; *ret is NULL for one user. */
+static int find_prefix(const struct install_options *options, char **ret, struct error *err)
+{
+    *ret = NULL;
+    if (options->where == INSTALL_USER)
+        return 0;
+    if (options->where == INSTALL_PREFIX && options->prefix[0] == '\0')
+        return error_set(err, ERROR_INVALID, "--prefix takes a folder, and this one has no name");
+    *ret = options->where == INSTALL_PREFIX ? file_expand_home(options->prefix) : sys_prefix(err);
+    return *ret != NULL ? 0 : -1;
+}
+
+/* The same as kernel.json.in, but for the companion: what packagers install is for any environment. */
+static json_t *kernel_json(const char *display_name, const char *companion, struct error *err)
 {
     AUTO_FREE char *program = file_real("/proc/self/exe", err);
     if (program == NULL)
         return NULL;
-    return json_pack("{s:[s, s, s, s], s:s, s:s, s:s, s:{s:b}}", "argv", program, "kernel", "-f",
-                     "{connection_file}", "display_name",
-                     options->display_name != NULL ? options->display_name : "Skiff", "language",
-                     "python", "interrupt_mode", "message", "metadata", "debugger", 0);
+    json_t *argv = json_pack("[s, s]", program, "kernel");
+    if (companion != NULL) {
+        json_array_append_new(argv, json_string("--companion"));
+        json_array_append_new(argv, json_text_value(companion, strlen(companion)));
+    }
+    json_array_append_new(argv, json_string("-f"));
+    json_array_append_new(argv, json_string("{connection_file}"));
+    return json_pack("{s:o, s:s, s:s, s:s, s:{s:b}}", "argv", argv, "display_name", display_name,
+                     "language", "python", "interrupt_mode", "message", "metadata", "debugger", 1);
 }
 
-static int fill(const char *dir, const struct install_options *options, struct error *err)
+static int fill(const char *dir, const json_t *spec, struct error *err)
 {
     AUTO_FREE char *path = file_join(dir, "kernel.json");
-    AUTO_JSON json_t *spec = kernel_json(options, err);
     size_t count;
     const struct logo *all = logos(&count);
-    if (spec == NULL || file_make_dirs(dir, err) != 0 || json_write(path, spec, 0644, err) != 0)
+    if (file_make_dirs(dir, err) != 0 || json_write(path, spec, 0644, err) != 0)
         return -1;
     for (size_t i = 0; i < count; i++) {
         AUTO_FREE char *logo = file_join(dir, all[i].name);
@@ -147,12 +235,19 @@ static int exchange(const char *fresh, const char *path, struct error *err)
 int install_kernelspec(const struct install_options *options, char **ret_path, struct error *err)
 {
     const char *name = options->name != NULL ? options->name : "skiff";
-    AUTO_FREE char *data = NULL;
-    if (check_name(name, err) != 0 || (data = data_dir(options, err)) == NULL)
+    AUTO_FREE char *prefix = NULL;
+    AUTO_FREE char *companion = NULL;
+    if (check_name(name, err) != 0 || find_prefix(options, &prefix, err) != 0 ||
+        choose_companion(options->companion, prefix, &companion, err) != 0)
         return -1;
+    AUTO_JSON json_t *spec = kernel_json(
+        options->display_name != NULL ? options->display_name : "Skiff", companion, err);
+    if (spec == NULL)
+        return -1;
+    AUTO_FREE char *data = prefix != NULL ? file_join(prefix, "share/jupyter") : lookup_user_dir();
     AUTO_FREE char *path = xasprintf("%s/kernels/%s", data, name);
     AUTO_FREE char *fresh = xasprintf("%s/kernels/.%s.%d", data, name, (int)getpid());
-    int result = fill(fresh, options, err) == 0 ? exchange(fresh, path, err) : -1;
+    int result = fill(fresh, spec, err) == 0 ? exchange(fresh, path, err) : -1;
     file_remove_tree(fresh, NULL);
     if (result != 0)
         return error_wrap(err, "installing the kernel");

@@ -17,6 +17,9 @@
  *     display X, update X   a display with a fixed id, and its update
  *     page X                X for the pager
  *     open-comm, close-comm a comm "ours" of the target "fixture"
+ *     widget X, set X, drop a widget "model" with the value X and the bytes "pixels"; its update, which
+ *                           is about the cell; its end
+ *     flood N SIZE          N streams of SIZE bytes, each beginning with its number
  *     die                   the process exits with FIXTURE_DIED
  *     %...                  belongs to a second interpreter, which answers no questions
  *
@@ -56,6 +59,7 @@ struct fixture {
     struct cell *cell; /* the one that has not ended by itself */
     struct outlet *outlet;
     struct comm *comm;
+    struct comm *widget;
     char *text; /* what the timer writes */
     char *history_path;
     bool stubborn;
@@ -114,20 +118,60 @@ static void fixture_comm_closed(struct comm *comm, json_t *data, void *self)
     (void)data;
     if (fixture->comm == comm)
         fixture->comm = NULL;
+    if (fixture->widget == comm)
+        fixture->widget = NULL;
 }
 
 static void fixture_comm_message(struct comm *comm, json_t *data, void *self)
 {
     (void)self;
-    comm_send(comm, json_incref(data));
+    comm_send(comm, &(struct comm_message){.data = json_incref(data)});
 }
 
 static const struct comm_handler fixture_comm_handler = {fixture_comm_message, fixture_comm_closed};
 
 static void fixture_open_comm(struct fixture *fixture)
 {
-    fixture->comm = comm_open(fixture->server, "ours", "fixture", json_pack("{s:i}", "n", 1), NULL);
+    fixture->comm = comm_open(fixture->server, "ours", "fixture",
+                              &(struct comm_message){.data = json_pack("{s:i}", "n", 1)});
     comm_set_handler(fixture->comm, &fixture_comm_handler, fixture);
+}
+
+static void fixture_widget(struct fixture *fixture, const char *value)
+{
+    json_t *data = json_pack("{s:{s:s, s:s, s:s, s:s}, s:[[s]]}", "state", "_model_name", "Model",
+                             "_model_module", "fixture", "_model_module_version", "1.0.0", "value",
+                             value, "buffer_paths", "picture");
+    char pixels[] = "pixels";
+    const struct blob buffer = {.data = pixels, .size = strlen(pixels)};
+    fixture->widget =
+        comm_open(fixture->server, "model", COMM_WIDGET,
+                  &(struct comm_message){.data = data, .buffers = &buffer, .buffer_count = 1});
+    comm_set_handler(fixture->widget, &fixture_comm_handler, fixture);
+}
+
+static void fixture_set(struct fixture *fixture, struct cell *cell, const char *value)
+{
+    comm_send(fixture->widget,
+              &(struct comm_message){
+                  .data = json_pack("{s:s, s:{s:s}}", "method", "update", "state", "value", value),
+                  .outlet = cell_outlet(cell)});
+}
+
+static void fixture_flood(struct cell *cell, const char *rest)
+{
+    unsigned long count = 0;
+    unsigned long size = 0;
+    if (sscanf(rest, "%lu %lu", &count, &size) != 2 || size < 16)
+        return;
+    AUTO_FREE char *text = xmalloc(size + 1);
+    memset(text, 'x', size);
+    text[size - 1] = '\n';
+    for (unsigned long i = 0; i < count; i++) {
+        memcpy(text, "               ", 15);
+        text[snprintf(text, size, "%lu", i)] = ' ';
+        outlet_write(cell_outlet(cell), OUTLET_STDOUT, text, size);
+    }
 }
 
 /* What ends at once and never fails. */
@@ -151,6 +195,14 @@ static void fixture_do(struct fixture *fixture, struct cell *cell, const char *w
         fixture_open_comm(fixture);
     else if (strcmp(word, "close-comm") == 0)
         comm_close(steal(&fixture->comm), NULL);
+    else if (strcmp(word, "flood") == 0)
+        fixture_flood(cell, rest);
+    else if (strcmp(word, "widget") == 0)
+        fixture_widget(fixture, rest);
+    else if (strcmp(word, "set") == 0)
+        fixture_set(fixture, cell, rest);
+    else if (strcmp(word, "drop") == 0)
+        comm_close(steal(&fixture->widget), NULL);
     cell_finish_ok(cell);
 }
 
@@ -252,7 +304,7 @@ static const struct interpreter fixture_words = {.name = "words",
 static void fixture_open_echo(struct comm *comm, json_t *data, void *self)
 {
     comm_set_handler(comm, &fixture_comm_handler, self);
-    comm_send(comm, json_incref(data));
+    comm_send(comm, &(struct comm_message){.data = json_incref(data)});
 }
 
 static void fixture_open_refuse(struct comm *comm, json_t *data, void *self)

@@ -13,8 +13,8 @@
 #include "base/json.h"
 #include "tests/unit.h"
 
-static const char *const variables[] = {"JUPYTER_DATA_DIR", "XDG_DATA_HOME", "HOME", "VIRTUAL_ENV",
-                                        "CONDA_PREFIX"};
+static const char *const variables[] = {"JUPYTER_DATA_DIR", "JUPYTER_PATH", "XDG_DATA_HOME", "HOME",
+                                        "VIRTUAL_ENV",      "CONDA_PREFIX"};
 
 static int setup(void **state)
 {
@@ -138,6 +138,7 @@ static void test_contents(void **state)
     assert_string_equal(json_get_string(spec, "display_name", ""), "Skiff \"x\"");
     assert_string_equal(json_get_string(spec, "interrupt_mode", ""), "message");
     assert_string_equal(json_get_string(spec, "language", ""), "python");
+    assert_true(json_get_bool(json_object_get(spec, "metadata"), "debugger", false));
     assert_int_equal(count_files(path), 4);
 }
 
@@ -156,6 +157,140 @@ static void test_no_prefix(void **state)
 {
     (void)state;
     expect_refused(&(struct install_options){.where = INSTALL_PREFIX, .prefix = ""}, "--prefix");
+}
+
+/* --- the companion ---------------------------------------------------------------------------- */
+
+static char *put(const char *folder, const char *name, const char *text, mode_t mode)
+{
+    AUTO_FREE char *path = file_join(folder, name);
+    AUTO_FREE char *parent = xstrndup(path, (size_t)(file_base_name(path) - path));
+    assert_int_equal(file_make_dirs(parent, NULL), 0);
+    assert_int_equal(file_write(path, text, strlen(text), mode, NULL), 0);
+    return steal(&path);
+}
+
+/* What follows --companion in argv, or "" when it is not there. */
+static char *companion_of(const struct install_options *options)
+{
+    AUTO_FREE char *path = install(options);
+    AUTO_JSON json_t *spec = read_spec(path);
+    const json_t *argv = json_object_get(spec, "argv");
+    const char *option = json_string_value(json_array_get(argv, 2));
+    if (strcmp(option, "-f") == 0)
+        return xstrdup("");
+    assert_string_equal(option, "--companion");
+    assert_string_equal(json_string_value(json_array_get(argv, 4)), "-f");
+    return xstrdup(json_string_value(json_array_get(argv, 3)));
+}
+
+static void test_python_of_the_environment(void **state)
+{
+    const struct install_options prefix = {.where = INSTALL_PREFIX, .prefix = *state};
+    const struct install_options sys_prefix = {.where = INSTALL_SYS_PREFIX};
+    const struct install_options user = {.where = INSTALL_USER};
+    AUTO_FREE char *none = companion_of(&prefix);
+    assert_string_equal(none, "");
+    AUTO_FREE char *python = put(*state, "bin/python", "", 0755);
+    AUTO_FREE char *second = companion_of(&prefix);
+    assert_string_equal(second, python);
+    AUTO_FREE char *python3 = put(*state, "bin/python3", "", 0755);
+    AUTO_FREE char *first = companion_of(&prefix);
+    assert_string_equal(first, python3);
+    setenv("VIRTUAL_ENV", *state, 1);
+    setenv("HOME", *state, 1);
+    AUTO_FREE char *active = companion_of(&sys_prefix);
+    assert_string_equal(active, python3);
+    AUTO_FREE char *of_a_user = companion_of(&user); /* there for all environments */
+    assert_string_equal(of_a_user, "");
+    unsetenv("VIRTUAL_ENV");
+    unsetenv("HOME");
+}
+
+/* A path is whole in kernel.json, and its links stay: they make a virtual environment. */
+static void test_chosen_python(void **state)
+{
+    AUTO_FREE char *python = put(*state, "real/python3", "", 0755);
+    AUTO_FREE char *link = file_join(*state, "link");
+    AUTO_FREE char *here = getcwd(NULL, 0);
+    struct install_options options = {
+        .where = INSTALL_PREFIX, .prefix = *state, .companion = "./link"};
+    assert_int_equal(symlink(python, link), 0);
+    assert_int_equal(chdir(*state), 0);
+    AUTO_FREE char *relative = companion_of(&options);
+    AUTO_FREE char *expected = xasprintf("%s/./link", (char *)*state);
+    assert_string_equal(relative, expected);
+    assert_int_equal(chdir(here), 0);
+    options.companion = link;
+    AUTO_FREE char *whole = companion_of(&options);
+    assert_string_equal(whole, link);
+    options.companion = "none";
+    AUTO_FREE char *none = companion_of(&options);
+    assert_string_equal(none, "none");
+}
+
+#define SPEC(program) "{\"argv\":[\"" program "\",\"{connection_file}\"]}"
+
+static void test_chosen_kernelspec(void **state)
+{
+    const struct install_options options = {
+        .where = INSTALL_PREFIX, .prefix = *state, .companion = "other"};
+    free(put(*state, "jupyter/kernels/other/kernel.json", SPEC("/bin/true"), 0644));
+    AUTO_FREE char *path = file_join(*state, "jupyter");
+    expect_refused(&options, "no kernelspec has this name");
+    setenv("JUPYTER_PATH", path, 1);
+    AUTO_FREE char *companion = companion_of(&options);
+    assert_string_equal(companion, "other");
+}
+
+/* Nothing is written then. */
+static void test_refused_companions(void **state)
+{
+    AUTO_FREE char *jupyter = file_join(*state, "jupyter");
+    AUTO_FREE char *self = file_real("/proc/self/exe", NULL);
+    AUTO_FREE char *link = file_join(*state, "link");
+    AUTO_FREE char *loop = xasprintf(SPEC("%s"), link);
+    AUTO_FREE char *plain = put(*state, "plain", "", 0644);
+    const struct {
+        const char *companion, *why;
+    } cases[] = {
+        {"/nowhere/python3", "there is no Python at /nowhere/python3"},
+        {plain, "there is no Python"},
+        {*state, "there is no Python"},
+        {link, "is Skiff itself"},
+        {"loop", "is Skiff itself"},
+        {"skiff", "is Skiff itself"},
+        {"empty", "has no argv"},
+        {"othr", "there are: other"},
+        {"", "no kernelspec has this name"},
+        {"..", "no kernelspec has this name"},
+    };
+    assert_int_equal(symlink(self, link), 0);
+    free(put(jupyter, "kernels/other/kernel.json", SPEC("/bin/true"), 0644));
+    free(put(jupyter, "kernels/loop/kernel.json", loop, 0644));
+    free(put(jupyter, "kernels/skiff/kernel.json", SPEC("/elsewhere/skiff"), 0644));
+    free(put(jupyter, "kernels/empty/kernel.json", "{}", 0644));
+    setenv("JUPYTER_PATH", jupyter, 1);
+    setenv("PATH", "/nowhere", 1); /* no other kernelspecs by way of a Python */
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+        expect_refused(&(struct install_options){.where = INSTALL_PREFIX,
+                                                 .prefix = *state,
+                                                 .companion = cases[i].companion},
+                       cases[i].why);
+    AUTO_FREE char *share = file_join(*state, "share");
+    assert_false(file_exists(share));
+}
+
+static void test_did_you_mean(void **state)
+{
+    AUTO_ERROR struct error err = ERROR_INIT;
+    char *path = NULL;
+    free(put(*state, "kernels/python3/kernel.json", SPEC("/bin/true"), 0644));
+    setenv("JUPYTER_PATH", *state, 1);
+    const struct install_options options = {
+        .where = INSTALL_PREFIX, .prefix = *state, .companion = "pyhton3"};
+    assert_int_equal(install_kernelspec(&options, &path, &err), -1);
+    assert_string_equal(err.hint, "did you mean --companion python3?");
 }
 
 /* --- again ------------------------------------------------------------------------------------------- */
@@ -208,10 +343,19 @@ static void test_prefix_is_a_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        UNIT_FOLDER(test_places),          UNIT_FOLDER(test_prefix_of_python),
-        UNIT_FOLDER(test_contents),        UNIT_FOLDER(test_names),
-        UNIT_FOLDER(test_no_prefix),       UNIT_FOLDER(test_replaces_whole),
-        UNIT_FOLDER(test_replaces_a_link), UNIT_FOLDER(test_prefix_is_a_file),
+        UNIT_FOLDER(test_places),
+        UNIT_FOLDER(test_prefix_of_python),
+        UNIT_FOLDER(test_contents),
+        UNIT_FOLDER(test_names),
+        UNIT_FOLDER(test_no_prefix),
+        UNIT_FOLDER(test_replaces_whole),
+        UNIT_FOLDER(test_replaces_a_link),
+        UNIT_FOLDER(test_prefix_is_a_file),
+        UNIT_FOLDER(test_python_of_the_environment),
+        UNIT_FOLDER(test_chosen_python),
+        UNIT_FOLDER(test_chosen_kernelspec),
+        UNIT_FOLDER(test_refused_companions),
+        UNIT_FOLDER(test_did_you_mean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
