@@ -14,6 +14,8 @@
 #include "kernel/server.h"
 #include "kernelspec/command.h"
 #include "magics/magics.h"
+#include "magics/python_module.h"
+#include "run_commands.h"
 
 #define EXIT_USAGE 2 /* as in kernelspec/command.c */
 #define EXIT_PORTS 3 /* the connection file's ports are taken: another try with others may work */
@@ -24,6 +26,8 @@ static const char usage[] =
     "  skiff kernel -f FILE      run as a kernel (Jupyter does this)\n"
     "  skiff install [--user | --sys-prefix | --prefix P] [--name N] [--display-name D]\n"
     "                            install the kernelspec where Jupyter looks for it\n"
+    "  skiff metrics RUN         print a run's metrics as JSON\n"
+    "  skiff cancel RUN          ask a run to end\n"
     "  skiff reindex             rebuild the index of $SKIFF_HOME from its directories\n"
     "  skiff version\n"
     "  skiff help\n";
@@ -38,6 +42,7 @@ static int report(const struct error *err, int status)
 /* --- kernel ------------------------------------------------------------------------------------------ */
 
 struct program {
+    struct python_module *python;
     struct companion *companion;
     struct magics *magics;
     struct submission *submission;
@@ -67,10 +72,14 @@ static int serve(const struct connection *connection, const char *companion, uv_
     AUTO_ERROR struct error err = ERROR_INIT;
     struct program program = {0};
     struct submission_options options = {.loop = loop};
-    struct companion_options companion_options = {.choice = companion};
     program.submission = submission_new(&options);
-    program.magics = magics_new(loop, program.submission);
+    program.python = python_module_new(submission_home(program.submission));
+    const struct companion_options companion_options = {
+        .choice = companion, .prelude = python_module_prelude, .data = program.python};
     program.companion = companion_new(loop, &companion_options);
+    const struct magics_options magics_options = {
+        .submission = program.submission, .companion = program.companion, .python = program.python};
+    program.magics = magics_new(loop, &magics_options);
     AUTO_FREE char *history = file_join(submission_home(program.submission), "history.db");
     const struct interpreter_slot interpreters[] = {{&magics_interpreter, program.magics},
                                                     {&companion_interpreter, program.companion},
@@ -90,6 +99,7 @@ static int serve(const struct connection *connection, const char *companion, uv_
     if (result != 0)
         on_stopping(false, &program);
     uv_run(loop, UV_RUN_DEFAULT);
+    python_module_free(program.python);
     return result == 0 ? EXIT_SUCCESS : report(&err, err.code == ERROR_BUSY ? EXIT_PORTS : 1);
 }
 
@@ -124,29 +134,6 @@ static int run_kernel(int argc, char **argv)
     return status;
 }
 
-/* --- reindex ---------------------------------------------------------------------------------- */
-
-static int run_reindex(int argc, char **argv)
-{
-    AUTO_ERROR struct error err = ERROR_INIT;
-    AUTO_NOTES struct notes notes = NOTES_INIT;
-    AUTO_FREE char *home = file_skiff_home();
-    struct store *store = NULL;
-    size_t runs = 0;
-    (void)argc;
-    (void)argv;
-    int result = store_open(home, &store, &notes, &err);
-    if (result == 0)
-        result = store_reindex(store, &runs, &notes, &err);
-    for (size_t i = 0; i < notes.count; i++)
-        fprintf(stderr, "skiff: %s\n", notes.items[i].text);
-    store_close(store);
-    if (result != 0)
-        return report(&err, 1);
-    printf("%zu run%s in %s\n", runs, runs == 1 ? "" : "s", home);
-    return EXIT_SUCCESS;
-}
-
 static int show(const char *text)
 {
     return fputs(text, stdout) < 0 ? 1 : EXIT_SUCCESS;
@@ -163,7 +150,11 @@ int main(int argc, char **argv)
     if (strcmp(command, "install") == 0)
         return command_install(argc - 1, argv + 1);
     if (strcmp(command, "reindex") == 0)
-        return run_reindex(argc - 1, argv + 1);
+        return run_commands_reindex();
+    if (strcmp(command, "metrics") == 0)
+        return run_commands_metrics(argc - 1, argv + 1);
+    if (strcmp(command, "cancel") == 0)
+        return run_commands_cancel(argc - 1, argv + 1);
     if (strcmp(command, "version") == 0)
         return show("skiff " SKIFF_VERSION "\n");
     if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0)

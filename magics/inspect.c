@@ -6,10 +6,15 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "kernel/question.h"
 #include "magics/context.h"
 #include "magics/registry.h"
 #include "magics/table.h"
+
+#define INSPECT_GET_PYTHON                                                                \
+    "install ipykernel into a Python (pip install ipykernel) and name it: skiff install " \
+    "--companion PYTHON; then restart the kernel"
 
 static void put_example(struct buf *html, struct buf *text, const char *example)
 {
@@ -148,7 +153,33 @@ static json_t *inspect_option(const struct magic *magic, const char *name)
     return inspect_magic(magic);
 }
 
-json_t *inspect_overview(const char *home)
+/* Which Python runs the other cells, why that one, and what could not be used. */
+static void add_companion(struct table *facts, const json_t *companion)
+{
+    const char *state = json_get_string(companion, "state", "");
+    size_t i;
+    json_t *note;
+    if (companion == NULL)
+        return;
+    if (strcmp(state, "none") == 0) {
+        table_fact(facts, "Python", "none: cells that are not Skiff's cannot run");
+        table_fact(facts, "to have one", INSPECT_GET_PYTHON);
+    } else {
+        bool asleep = strcmp(state, "not started") == 0;
+        table_fact(facts, "Python",
+                   asleep ? "not started: the first cell that needs it does that"
+                          : json_get_string(companion, "version", state));
+        table_fact(facts, "which is", json_get_string(companion, "command", NULL));
+        table_fact(facts, "because it is", json_get_string(companion, "why", NULL));
+        if (json_get_int(companion, "pid", 0) > 0)
+            table_factf(facts, "its process", "%d, %s", (int)json_get_int(companion, "pid", 0),
+                        state);
+    }
+    json_array_foreach (json_object_get(companion, "notes"), i, note)
+        table_fact(facts, "not used", json_string_value(note));
+}
+
+json_t *inspect_overview(const char *home, const json_t *companion)
 {
     AUTO_BUF struct buf html = BUF_INIT;
     AUTO_BUF struct buf text = BUF_INIT;
@@ -157,6 +188,7 @@ json_t *inspect_overview(const char *home)
     table_init(&facts, NULL);
     table_init(&table, (const char *const[]){"magic", "what it does", NULL});
     table_fact(&facts, "home", home);
+    add_companion(&facts, companion);
     table_fact(&facts, "help", "%magic? or %%magic? on any of these");
     for (size_t i = 0; registry_magics[i] != NULL; i++) {
         table_add(&table, registry_magics[i]->usage);

@@ -10,8 +10,9 @@
 
 struct question;
 
-/* %skiff: the version, the home folder, every magic with its line. */
-MUST_CHECK json_t *inspect_overview(const char *home);
+/* %skiff: the version, the home folder, the companion as companion_describe() has it (NULL: nothing
+ * about it), every magic with its line. */
+MUST_CHECK json_t *inspect_overview(const char *home, const json_t *companion);
 
 /* %magic?: usage, options, keys of its text, an example. */
 MUST_CHECK json_t *inspect_magic(const struct magic *magic);

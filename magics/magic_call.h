@@ -18,12 +18,16 @@
 #include "magics/arguments.h"
 #include "submission/submission.h"
 
+struct companion;
+struct python_module;
 struct run_output_set;
 
 struct magic_call {
     const struct magic *magic;
     struct submission *submission;      /* borrowed */
     struct run_output_set *run_outputs; /* borrowed */
+    struct companion *companion;        /* borrowed; NULL: this kernel has none */
+    struct python_module *python;       /* borrowed; NULL: nobody asks for the last run */
     struct cell *cell;                  /* borrowed; NULL once the call is over */
     const struct parse_call *words;
     struct arguments arguments;

@@ -11,6 +11,7 @@
 #include "magics/diagnostic.h"
 #include "magics/list.h"
 #include "magics/magic_call.h"
+#include "magics/python_module.h"
 #include "magics/render_plan.h"
 #include "magics/wait.h"
 
@@ -29,6 +30,8 @@ static void accepted(struct submitting *submitting, const struct submit_result *
         magic_call_ok(call);
         return;
     }
+    if (call->python != NULL)
+        python_module_submitted(call->python, call->companion, result->run_id);
     /* In batch what comes after the cell is lost; it says which run it made and lets it go. */
     if (!submitting->wait && !cell_allow_stdin(call->cell)) {
         outlet_printf(cell_outlet(call->cell), OUTLET_STDOUT, "submitted run %s\n", result->run_id);

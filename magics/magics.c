@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Skiff's magics as an interpreter. A cell is a sequence of calls, each of which may end later; the
- * first failure ends the cell. The whole cell is parsed and every call's words are checked before
- * the first one begins.
+ * first failure ends the cell. Python's values are put in, the whole cell is parsed and every call's
+ * words are checked before the first one begins.
  */
 #include "magics/magics.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "kernel/cell.h"
+#include "kernel/companion.h"
 #include "kernel/question.h"
 #include "magics/complete.h"
 #include "magics/diagnostic.h"
@@ -18,11 +20,20 @@
 #include "magics/parse.h"
 #include "magics/registry.h"
 #include "magics/run_output.h"
+#include "magics/substitute.h"
+
+/* Values that Python was asked for. It answers in any case; the cell may not be there any more. */
+struct evaluation {
+    struct sequence *sequence; /* NULL: nobody waits for them */
+    bool interrupted;
+};
 
 struct sequence {
     struct magics *magics;
-    struct cell *cell; /* NULL when the kernel goes away under it */
-    struct parse *parse;
+    struct cell *cell;             /* NULL when the kernel goes away under it */
+    struct substitute *values;     /* NULL: the cell has no expressions */
+    struct evaluation *evaluation; /* while Python is asked for them */
+    struct parse *parse;           /* of the cell with its values; NULL before */
     size_t next;
     struct magic_call *call; /* the one that runs, or NULL */
     bool starting;           /* inside its run function */
@@ -32,16 +43,16 @@ struct sequence {
 };
 
 struct magics {
-    struct submission *submission;
+    struct magics_options options;
     struct run_output_set *run_outputs;
     struct sequence *current;
 };
 
-struct magics *magics_new(uv_loop_t *loop, struct submission *submission)
+struct magics *magics_new(uv_loop_t *loop, const struct magics_options *options)
 {
     struct magics *magics = xcalloc(1, sizeof *magics);
-    magics->submission = submission;
-    magics->run_outputs = run_output_set_new(loop, submission);
+    magics->options = *options;
+    magics->run_outputs = run_output_set_new(loop, options->submission);
     return magics;
 }
 
@@ -50,7 +61,10 @@ struct magics *magics_new(uv_loop_t *loop, struct submission *submission)
 static void sequence_free(struct sequence *sequence)
 {
     magic_call_unref(sequence->call);
+    if (sequence->evaluation != NULL)
+        sequence->evaluation->sequence = NULL;
     parse_free(sequence->parse);
+    substitute_free(sequence->values);
     free(sequence->ename);
     free(sequence->file_text);
     error_clear(&sequence->err);
@@ -62,6 +76,8 @@ static void finish(struct sequence *sequence)
 {
     struct cell *cell = sequence->cell;
     sequence->magics->current = NULL;
+    if (sequence->parse != NULL && sequence->values != NULL)
+        substitute_locate(sequence->values, &sequence->err);
     if (cell != NULL && error_is_set(&sequence->err))
         diagnostic_finish(cell, &sequence->err,
                           sequence->err.file != NULL ? sequence->file_text : cell_code(cell),
@@ -110,8 +126,10 @@ static int check(const struct parse_call *words, const struct magic **ret_magic,
 static void start(struct sequence *sequence, const struct parse_call *words)
 {
     struct magic_call *call = xcalloc(1, sizeof *call);
-    *call = (struct magic_call){.submission = sequence->magics->submission,
+    *call = (struct magic_call){.submission = sequence->magics->options.submission,
                                 .run_outputs = sequence->magics->run_outputs,
+                                .companion = sequence->magics->options.companion,
+                                .python = sequence->magics->options.python,
                                 .cell = sequence->cell,
                                 .words = words,
                                 .body = sequence->parse->body,
@@ -188,40 +206,153 @@ static int check_first_name(const char *code, struct error *err)
 static void tell_repairs(struct magics *magics, struct cell *cell)
 {
     AUTO_NOTES struct notes notes = NOTES_INIT;
-    submission_take_notes(magics->submission, &notes);
+    submission_take_notes(magics->options.submission, &notes);
     if (notes.count > 0)
         diagnostic_show_notes(cell, &notes);
 }
 
-static void magics_execute(void *self, struct cell *cell)
+/* The cell as it is to be run is known: checks all of it, and begins. */
+static void begin(struct sequence *sequence, const char *code)
 {
-    AUTO_ERROR struct error err = ERROR_INIT;
-    AUTO(parse) struct parse *parse = NULL;
-    struct magics *magics = self;
-    tell_repairs(magics, cell);
-    if (check_first_name(cell_code(cell), &err) < 0 ||
-        parse_cell(cell_code(cell), &parse, &err) < 0 || check_all(parse, &err) < 0) {
-        diagnostic_finish(cell, &err, cell_code(cell), NULL);
+    if (parse_cell(code, &sequence->parse, &sequence->err) < 0 ||
+        check_all(sequence->parse, &sequence->err) < 0)
+        finish(sequence);
+    else
+        run_on(sequence);
+}
+
+/* --- Python's values -------------------------------------------------------------------------- */
+
+/* Python is not asked on behalf of a magic that does not exist. */
+static int check_names(const struct substitute *values, struct error *err)
+{
+    const struct parse *outline = values != NULL ? substitute_outline(values) : NULL;
+    for (size_t i = 0; outline != NULL && i < outline->count; i++)
+        if (registry_resolve(&outline->calls[i], err) == NULL)
+            return -1;
+    return 0;
+}
+
+/* Why no value came: there is no Python, it is gone, or it is another language. */
+static void fail_without_values(struct sequence *sequence, const struct error *why)
+{
+    const struct companion *companion = sequence->magics->options.companion;
+    AUTO_JSON json_t *description = companion != NULL ? companion_describe(companion) : NULL;
+    const char *state = json_get_string(description, "state", "none");
+    if (strcmp(state, "none") == 0) {
+        error_set(&sequence->err, ERROR_UNSUPPORTED,
+                  "{{ }} takes its value from Python, and this kernel has none");
+        error_hint(&sequence->err,
+                   "write the values themselves; %%skiff says why there is no Python "
+                   "and how to have one");
+        sequence->ename = xstrdup("NoCompanionError");
+    } else if (why != NULL) {
+        error_set(&sequence->err, ERROR_FAILED,
+                  "Python ended while it computed the values of this cell; nothing was done");
+        error_hint(&sequence->err, "its variables are gone; the next cell starts a new one");
+        sequence->ename = xstrdup("DeadKernelError");
+    } else {
+        error_set(
+            &sequence->err, ERROR_UNSUPPORTED,
+            "{{ }} takes its value from IPython, and the companion of this kernel is another");
+        error_hint(&sequence->err, "%%skiff says which it is");
+    }
+    error_at(&sequence->err, substitute_line(sequence->values), 0);
+    finish(sequence);
+}
+
+static void fail_as_interrupted(struct sequence *sequence)
+{
+    error_set(&sequence->err, ERROR_CANCELLED,
+              "interrupted while Python computed the values of this cell; nothing was done");
+    finish(sequence);
+}
+
+static void on_values(json_t *values, const struct error *err, void *data)
+{
+    struct evaluation *evaluation = data;
+    struct sequence *sequence = evaluation->sequence;
+    const json_t *bundle = json_object_get(json_object_get(values, "values"), "data");
+    const json_t *answer = json_object_get(bundle, "application/json");
+    bool interrupted = evaluation->interrupted;
+    free(evaluation);
+    if (sequence == NULL)
+        return;
+    sequence->evaluation = NULL;
+    if (interrupted)
+        fail_as_interrupted(sequence);
+    else if (!json_is_array(answer))
+        fail_without_values(sequence, values == NULL ? err : NULL);
+    else if (substitute_fill(sequence->values, answer, &sequence->ename, &sequence->err) < 0)
+        finish(sequence);
+    else
+        begin(sequence, substitute_text(sequence->values));
+}
+
+static void evaluate(struct sequence *sequence)
+{
+    struct companion *companion = sequence->magics->options.companion;
+    if (companion == NULL) {
+        fail_without_values(sequence, NULL);
         return;
     }
+    AUTO_FREE char *question = substitute_question(sequence->values);
+    struct evaluation *evaluation = xcalloc(1, sizeof *evaluation);
+    evaluation->sequence = sequence;
+    sequence->evaluation = evaluation;
+    companion_evaluate(companion, json_pack("{s:s}", "values", question), on_values, evaluation);
+}
+
+/* --- cells ------------------------------------------------------------------------------------- */
+
+static void magics_execute(void *self, struct cell *cell)
+{
+    struct magics *magics = self;
     struct sequence *sequence = xcalloc(1, sizeof *sequence);
+    tell_repairs(magics, cell);
     sequence->magics = magics;
     sequence->cell = cell;
-    sequence->parse = steal(&parse);
     magics->current = sequence;
-    run_on(sequence);
+    if (check_first_name(cell_code(cell), &sequence->err) < 0 ||
+        substitute_new(cell_code(cell), &sequence->values, &sequence->err) < 0 ||
+        check_names(sequence->values, &sequence->err) < 0)
+        finish(sequence);
+    else if (sequence->values != NULL)
+        evaluate(sequence);
+    else
+        begin(sequence, cell_code(cell));
+}
+
+/* Python is asked to stop, and its answer ends the cell; when it is not there yet, or asked again, the
+ * cell does not wait for it. */
+static void interrupt_evaluation(struct sequence *sequence)
+{
+    struct companion *companion = sequence->magics->options.companion;
+    AUTO_JSON json_t *description = companion_describe(companion);
+    bool running = strcmp(json_get_string(description, "state", ""), "running") == 0;
+    bool again = sequence->evaluation->interrupted;
+    companion_interrupt(companion);
+    sequence->evaluation->interrupted = true;
+    if (running && !again)
+        return;
+    fail_as_interrupted(sequence);
 }
 
 static void magics_interrupt(void *self, struct cell *cell)
 {
     struct magics *magics = self;
-    if (magics->current != NULL && magics->current->cell == cell && magics->current->call != NULL)
-        magic_call_interrupt(magics->current->call);
+    struct sequence *sequence = magics->current;
+    if (sequence == NULL || sequence->cell != cell)
+        return;
+    if (sequence->call != NULL)
+        magic_call_interrupt(sequence->call);
+    else if (sequence->evaluation != NULL)
+        interrupt_evaluation(sequence);
 }
 
 static void magics_complete(void *self, struct question *question)
 {
-    complete_answer(((struct magics *)self)->submission, question);
+    complete_answer(((struct magics *)self)->options.submission, question);
 }
 
 static void magics_inspect(void *self, struct question *question)

@@ -2,7 +2,8 @@
 #pragma once
 
 /*
- * The kernel as the magics see it, made of plain fields: a cell whose output and end a test reads.
+ * The kernel as the magics see it, made of plain fields: a cell whose output and end a test reads,
+ * a companion that is asked and answers when the test says so.
  * Included by one test program at a time; it takes the place of the kernel's own functions.
  */
 
@@ -13,6 +14,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "kernel/cell.h"
+#include "kernel/companion.h"
 #include "kernel/outlet.h"
 #include "kernel/question.h"
 
@@ -35,6 +37,15 @@ struct cell {
     cell_answer_fn answered; /* a question that waits */
     void *answer_data;
     char *prompt;
+};
+
+struct companion {
+    const char *state; /* as companion_describe() says it */
+    json_t *asked;     /* the expressions; NULL: nothing waits for an answer */
+    companion_values_fn answered;
+    void *data;
+    unsigned interrupts;
+    struct buf told; /* a line each */
 };
 
 struct question {
@@ -180,4 +191,46 @@ void question_answer_is_complete(struct question *question, const char *status, 
 {
     (void)indent;
     question->status = status;
+}
+
+json_t *companion_describe(const struct companion *companion)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:[s]}", "state", companion->state, "command",
+                     "/opt/py/bin/python3", "why", "python3 on PATH", "version",
+                     "ipython 9.0, python 3.11", "pid", 42, "notes", "/old (gone): is not there");
+}
+
+void companion_tell(struct companion *companion, const char *code)
+{
+    buf_printf(&companion->told, "%s\n", code);
+}
+
+void companion_interrupt(struct companion *companion)
+{
+    companion->interrupts++;
+}
+
+void companion_evaluate(struct companion *companion, json_t *expressions,
+                        companion_values_fn answered, void *data)
+{
+    assert_null(companion->asked);
+    companion->asked = expressions;
+    companion->answered = answered;
+    companion->data = data;
+}
+
+/* What Python makes of the question: its answers as JSON, or NULL when it died. */
+static UNUSED void fake_values(struct companion *companion, const char *answers)
+{
+    struct error err = ERROR_INIT;
+    json_t *values = NULL;
+    json_decref(steal(&companion->asked));
+    if (answers != NULL)
+        values = json_pack("{s:{s:s, s:{s:o}}}", "values", "status", "ok", "data",
+                           "application/json", json_loads(answers, 0, NULL));
+    else
+        error_set(&err, ERROR_FAILED, "Python did not answer");
+    companion->answered(values, &err, companion->data);
+    json_decref(values);
+    error_clear(&err);
 }

@@ -4,6 +4,7 @@
 
 #include "tests/unit.h"
 /* keep apart */
+#include "magics/python_module.h"
 #include "magics/shown.h"
 #include "magics/stream.h"
 #include "tests/unit/magics/fake_kernel.h"
@@ -13,6 +14,8 @@
 
 struct fixture {
     struct submission core;
+    struct companion companion;
+    struct python_module *python;
     struct magics *magics;
     struct cell cell;
 };
@@ -44,12 +47,19 @@ static void set_up(struct fixture *f)
     assert_int_equal(file_write(script, "", 0, 0600, NULL), 0);
     assert_int_equal(file_make_dirs(dir, NULL), 0);
     assert_int_equal(file_write(events, event, sizeof event - 1, 0600, NULL), 0);
-    f->magics = magics_new(&f->core.loop, &f->core);
+    f->companion.state = "running";
+    f->python = python_module_new(f->core.home);
+    const struct magics_options options = {
+        .submission = &f->core, .companion = &f->companion, .python = f->python};
+    f->magics = magics_new(&f->core.loop, &options);
 }
 
 static void tear_down(struct fixture *f)
 {
     magics_free(f->magics);
+    python_module_free(f->python);
+    assert_null(f->companion.asked);
+    buf_done(&f->companion.told);
     fake_done(&f->core);
     assert_int_equal(f->cell.outlet.refs, 0);
     fake_cell_done(&f->cell);
@@ -385,6 +395,187 @@ static void the_kernel_may_go_at_any_time(void **state)
     }
 }
 
+/* --- Python's values -------------------------------------------------------------------------- */
+
+static void values_are_put_in_before_anything_is_done(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%%submit {{ name }} --no-wait\ncode: .\nscript: train.py\narguments: {{ args }}\n",
+          true);
+    assert_false(f.cell.done);
+    assert_null(f.core.pending);
+    assert_string_equal(json_get_string(f.companion.asked, "values", ""),
+                        "get_ipython()._skiff_values([\"name\",\"args\"])");
+    fake_values(&f.companion, "[{\"json\":\"\\\"exp\\\"\",\"text\":\"exp\"},"
+                              "{\"json\":\"[\\\"3.10\\\", 2]\"}]");
+    assert_string_equal(json_get_string(f.core.job, "experiment_name", ""), "exp");
+    const json_t *arguments = json_object_get(f.core.job, "arguments");
+    assert_string_equal(json_string_value(json_array_get(arguments, 0)), "3.10");
+    assert_int_equal(json_array_size(arguments), 2);
+    assert_null(f.companion.told.data); /* not before there is a run */
+    fake_accept(&f.core);
+    assert_true(f.cell.done);
+    assert_string_equal(f.companion.told.data,
+                        "get_ipython()._skiff_submitted(\"" FAKE_RUN "\")\n");
+    AUTO_FREE char *prelude = python_module_prelude(f.python);
+    assert_non_null(strstr(prelude, "\"" FAKE_RUN "\")\n"));
+    fake_end(&f.core, RUN_COMPLETED, NULL);
+    tear_down(&f);
+}
+
+static void a_cell_without_expressions_needs_no_python(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%runs\n# {{ x }}\n", true);
+    assert_true(f.cell.done);
+    begin(&f, "%%compute gpu --dry-run\nvm_size: STANDARD_NC6 # {{ x }}\ndescription: ${{x}}\n",
+          true);
+    assert_true(f.cell.done);
+    assert_null(f.cell.ename);
+    begin(&f, "%%submitt x\nscript: {{ x }}\n", true); /* there is no such magic */
+    assert_string_equal(f.cell.ename, "NotFoundError");
+    assert_null(f.companion.asked);
+    tear_down(&f);
+}
+
+static void without_a_value_nothing_is_done(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *answer, *ename, *traceback;
+    } cases[] = {
+        {"[{\"ename\":\"NameError\",\"evalue\":\"name 'n' is not defined\"}]", "NameError",
+         "line 4, column 9"},
+        {"[{\"problem\":\"is of type dict\"}]", "InvalidError", "is of type dict"},
+        {"[]", "InvalidError", "did not come"},
+        {"{}", "UnsupportedError", "IPython"},
+        {NULL, "DeadKernelError", "Python ended"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fixture f;
+        set_up(&f);
+        begin(&f, "%%submit a\ncode: .\n# a comment\nscript: {{ n }}\n", false);
+        fake_values(&f.companion, cases[i].answer);
+        assert_string_equal(f.cell.ename, cases[i].ename);
+        assert_non_null(strstr(f.cell.traceback, cases[i].traceback));
+        assert_non_null(strstr(f.cell.traceback, "script: {{ n }}"));
+        assert_null(f.core.job);
+        tear_down(&f);
+    }
+}
+
+static void without_python_it_says_so(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%status {{ run }}", false);
+    f.companion.state = "none";
+    fake_values(&f.companion, NULL);
+    assert_string_equal(f.cell.ename, "NoCompanionError");
+    assert_non_null(strstr(f.cell.traceback, "line 1"));
+    magics_free(f.magics);
+    f.magics = magics_new(&f.core.loop, &(struct magics_options){.submission = &f.core});
+    begin(&f, "%status {{ run }}", false);
+    assert_string_equal(f.cell.ename, "NoCompanionError");
+    begin(&f, "%status {{ run", false);
+    assert_string_equal(f.cell.ename, "InvalidError");
+    tear_down(&f);
+}
+
+#define CALM "[{\"json\":\"\\\"calm\\\"\",\"text\":\"calm\"}]"
+
+static void an_interrupt_reaches_python_and_ends_the_cell(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%cancel {{ run }}", false);
+    magics_interpreter.interrupt(f.magics, &f.cell);
+    assert_int_equal(f.companion.interrupts, 1);
+    assert_false(f.cell.done);
+    fake_values(&f.companion, CALM); /* it was too late; the user does not want it all the same */
+    assert_string_equal(f.cell.ename, "KeyboardInterrupt");
+    assert_int_equal(f.core.cancels, 0);
+    f.companion.state = "starting"; /* there is nobody to interrupt yet */
+    begin(&f, "%cancel {{ run }}", false);
+    magics_interpreter.interrupt(f.magics, &f.cell);
+    assert_string_equal(f.cell.ename, "KeyboardInterrupt");
+    fake_values(&f.companion, NULL);
+    tear_down(&f);
+}
+
+static void a_second_interrupt_does_not_wait_for_python(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%cancel {{ run }}", false);
+    magics_interpreter.interrupt(f.magics, &f.cell);
+    magics_interpreter.interrupt(f.magics, &f.cell);
+    assert_int_equal(f.companion.interrupts, 2);
+    assert_string_equal(f.cell.ename, "KeyboardInterrupt");
+    struct companion late = f.companion; /* the next cell has its own question */
+    f.companion.asked = NULL;
+    begin(&f, "%cancel {{ run }}", false);
+    fake_values(&late, CALM);
+    assert_false(f.cell.done);
+    assert_int_equal(f.core.cancels, 0);
+    fake_values(&f.companion, CALM);
+    assert_int_equal(f.core.cancels, 1);
+    tear_down(&f);
+}
+
+static void errors_have_their_place_in_the_cell(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%runs {{ a }} --lvie {{ b }} --x", false);
+    fake_values(&f.companion, "[{\"json\":\"\\\"--live\\\"\",\"text\":\"--live\"},"
+                              "{\"json\":\"1\",\"text\":\"1\"}]");
+    assert_non_null(strstr(f.cell.traceback, "line 1, column 15"));
+    assert_non_null(strstr(f.cell.traceback, "{{ a }} --lvie")); /* the line as it was written */
+    tear_down(&f);
+}
+
+static void the_kernel_may_go_while_python_is_asked(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%cancel {{ run }}", false);
+    magics_free(f.magics);
+    f.magics = NULL;
+    assert_false(f.cell.done);
+    fake_values(&f.companion, NULL);
+    assert_false(f.cell.done);
+    tear_down(&f);
+}
+
+static void says_which_python_it_has(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%skiff", true);
+    assert_shows(&f.cell.outlet.plain, "/opt/py/bin/python3");
+    assert_shows(&f.cell.outlet.plain, "python3 on PATH");
+    assert_shows(&f.cell.outlet.plain, "ipython 9.0, python 3.11");
+    assert_shows(&f.cell.outlet.plain, "/old (gone): is not there");
+    assert_shows(&f.cell.outlet.html, "/opt/py/bin/python3");
+    f.companion.state = "none";
+    begin(&f, "%skiff", true);
+    assert_shows(&f.cell.outlet.plain, "pip install ipykernel");
+    assert_shows(&f.cell.outlet.html, "pip install ipykernel");
+    assert_null(f.companion.asked);
+    tear_down(&f);
+}
+
 static void plain_cells_get_an_honest_answer(void **state)
 {
     (void)state;
@@ -460,6 +651,15 @@ int main(void)
         UNIT(secrets_are_asked_for_and_never_shown),
         UNIT(prints_logs_bounded),
         UNIT(the_kernel_may_go_at_any_time),
+        UNIT(values_are_put_in_before_anything_is_done),
+        UNIT(a_cell_without_expressions_needs_no_python),
+        UNIT(without_a_value_nothing_is_done),
+        UNIT(without_python_it_says_so),
+        UNIT(an_interrupt_reaches_python_and_ends_the_cell),
+        UNIT(a_second_interrupt_does_not_wait_for_python),
+        UNIT(errors_have_their_place_in_the_cell),
+        UNIT(the_kernel_may_go_while_python_is_asked),
+        UNIT(says_which_python_it_has),
         UNIT(plain_cells_get_an_honest_answer),
         UNIT(offers_its_magics_where_a_cell_begins),
         UNIT(tells_when_a_cell_is_complete),
