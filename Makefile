@@ -79,7 +79,7 @@ endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
 ALL_LIBS := $(foreach l,magics kernel kernelspec submission protocol base,$(call LIB,$(l)))
-$(BUILD)/skiff: $(BUILD)/main.o $(BUILD)/run_commands.o $(ALL_LIBS)
+$(BUILD)/skiff: $(BUILD)/main.o $(ALL_LIBS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASIC_LDFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS)) -lm
 

@@ -15,7 +15,7 @@
 #include "kernelspec/command.h"
 #include "magics/magics.h"
 #include "magics/python_module.h"
-#include "run_commands.h"
+#include "submission/command.h"
 
 #define EXIT_USAGE 2 /* as in kernelspec/command.c */
 #define EXIT_PORTS 3 /* the connection file's ports are taken: another try with others may work */
@@ -23,9 +23,12 @@
 static const char usage[] =
     "skiff, a Jupyter kernel that trains a script anywhere from three notebook cells\n"
     "\n"
-    "  skiff kernel -f FILE      run as a kernel (Jupyter does this)\n"
+    "  skiff kernel [--companion PYTHON|NAME|none] -f FILE\n"
+    "                            run as a kernel (Jupyter does this)\n"
     "  skiff install [--user | --sys-prefix | --prefix P] [--name N] [--display-name D]\n"
-    "                            install the kernelspec where Jupyter looks for it\n"
+    "                [--companion PYTHON|NAME|none]\n"
+    "                            install the kernelspec where Jupyter looks for it, and choose\n"
+    "                            what runs Python cells: a Python, a kernelspec, or nothing\n"
     "  skiff metrics RUN         print a run's metrics as JSON\n"
     "  skiff cancel RUN          ask a run to end\n"
     "  skiff reindex             rebuild the index of $SKIFF_HOME from its directories\n"
@@ -150,11 +153,11 @@ int main(int argc, char **argv)
     if (strcmp(command, "install") == 0)
         return command_install(argc - 1, argv + 1);
     if (strcmp(command, "reindex") == 0)
-        return run_commands_reindex();
+        return command_reindex();
     if (strcmp(command, "metrics") == 0)
-        return run_commands_metrics(argc - 1, argv + 1);
+        return command_metrics(argc - 1, argv + 1);
     if (strcmp(command, "cancel") == 0)
-        return run_commands_cancel(argc - 1, argv + 1);
+        return command_cancel(argc - 1, argv + 1);
     if (strcmp(command, "version") == 0)
         return show("skiff " SKIFF_VERSION "\n");
     if (strcmp(command, "help") == 0 || strcmp(command, "--help") == 0)

@@ -9,10 +9,10 @@
 
 /* skiff metrics RUN: {"loss": [{"step": 1.0, "value": 0.5}, ...], ...}. RUN is an id or the beginning
  * of one. What is not finite is NaN, Infinity or -Infinity, as in metrics.jsonl. */
-int run_commands_metrics(int argc, char **argv);
+int command_metrics(int argc, char **argv);
 
 /* skiff cancel RUN: asks it to end, and says so; that it has ended already is no failure. */
-int run_commands_cancel(int argc, char **argv);
+int command_cancel(int argc, char **argv);
 
 /* skiff reindex: rebuilds the index from the directories. */
-int run_commands_reindex(void);
+int command_reindex(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Commands about runs. They use the core as a kernel does, for a moment: nothing is taken up that a
  * living kernel or the next one will see to. */
-#include "run_commands.h"
+#include "submission/command.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -63,7 +63,7 @@ static int cancel(struct submission *submission, const char *word, struct error 
     return asked < 0 ? -1 : 0;
 }
 
-int run_commands_cancel(int argc, char **argv)
+int command_cancel(int argc, char **argv)
 {
     const char *word = only_word(argc, argv);
     return word != NULL ? with_core(cancel, word) : EXIT_USAGE;
@@ -122,7 +122,7 @@ static int print_metrics(struct submission *submission, const char *word, struct
     return fflush(stdout) == 0 ? 0 : error_errno(err, "cannot write the metrics");
 }
 
-int run_commands_metrics(int argc, char **argv)
+int command_metrics(int argc, char **argv)
 {
     const char *word = only_word(argc, argv);
     return word != NULL ? with_core(print_metrics, word) : EXIT_USAGE;
@@ -130,7 +130,7 @@ int run_commands_metrics(int argc, char **argv)
 
 /* --- the index -------------------------------------------------------------------------------- */
 
-int run_commands_reindex(void)
+int command_reindex(void)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
     AUTO_NOTES struct notes notes = NOTES_INIT;
