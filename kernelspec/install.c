@@ -199,8 +199,9 @@ static json_t *kernel_json(const char *display_name, const char *companion, stru
     }
     json_array_append_new(argv, json_string("-f"));
     json_array_append_new(argv, json_string("{connection_file}"));
-    return json_pack("{s:o, s:s, s:s, s:s, s:{s:b}}", "argv", argv, "display_name", display_name,
-                     "language", "python", "interrupt_mode", "message", "metadata", "debugger", 1);
+    return json_pack("{s:o, s:s, s:s, s:s, s:{s:b, s:s}}", "argv", argv, "display_name",
+                     display_name, "language", "python", "interrupt_mode", "message", "metadata",
+                     "debugger", 1, "supported_encryption", "curve");
 }
 
 static int fill(const char *dir, const json_t *spec, struct error *err)

@@ -13,12 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <zmq.h>
 
 #include "base/file.h"
 #include "base/json.h"
 
 /* A connection file has 300 bytes. */
 #define CONNECTION_FILE_MAX (64 * 1024)
+
+#define CURVE_KEY_SIZE 40 /* of Z85, without its NUL */
 
 /* Room in a socket address for a path, without its NUL. */
 #define IPC_PATH_MAX (sizeof((struct sockaddr_un *)NULL)->sun_path - 1)
@@ -40,6 +43,8 @@ void connection_free(struct connection *connection)
     free(connection->transport);
     free(connection->ip);
     sodium_free(connection->key);
+    sodium_free(connection->curve_publickey);
+    sodium_free(connection->curve_secretkey);
     free(connection->kernel_name);
     free(connection);
 }
@@ -153,6 +158,42 @@ static int read_key(struct connection *connection, const json_t *object, struct 
     return 0;
 }
 
+/* Wipes where it was. *ret_key stays NULL when there is none. */
+static int read_curve_key(const json_t *object, const char *name, char **ret_key, struct error *err)
+{
+    unsigned char binary[32];
+    const json_t *value = json_object_get(object, name);
+    const char *text = json_string_value(value);
+    if (value == NULL || json_is_null(value))
+        return 0;
+    if (text == NULL || strlen(text) != CURVE_KEY_SIZE || zmq_z85_decode(binary, text) == NULL)
+        return error_set(err, ERROR_INVALID, "\"%s\" is not a key of 40 characters in Z85", name);
+    sodium_memzero(binary, sizeof binary);
+    *ret_key = sodium_malloc(CURVE_KEY_SIZE + 1);
+    if (*ret_key == NULL)
+        return error_errno(err, "cannot lock memory for the keys");
+    memcpy(*ret_key, text, CURVE_KEY_SIZE + 1);
+    sodium_memzero((void *)(uintptr_t)text, CURVE_KEY_SIZE);
+    return 0;
+}
+
+/* https://rfc.zeromq.org/spec/26/ */
+static int read_curve(struct connection *connection, const json_t *object, struct error *err)
+{
+    if (read_curve_key(object, "curve_publickey", &connection->curve_publickey, err) != 0 ||
+        read_curve_key(object, "curve_secretkey", &connection->curve_secretkey, err) != 0)
+        return -1;
+    if ((connection->curve_publickey == NULL) != (connection->curve_secretkey == NULL))
+        return error_set(err, ERROR_INVALID,
+                         "\"curve_publickey\" and \"curve_secretkey\" belong together, and one of "
+                         "them is missing");
+    if (connection->curve_secretkey != NULL && zmq_has("curve") == 0)
+        return error_set(
+            err, ERROR_UNSUPPORTED,
+            "the front end wants encrypted channels, and the ZeroMQ here has no CURVE");
+    return 0;
+}
+
 static int read_fields(struct connection *connection, const struct buf *text, struct error *err)
 {
     json_error_t fault;
@@ -162,7 +203,8 @@ static int read_fields(struct connection *connection, const struct buf *text, st
                          fault.column);
     if (!json_is_object(object))
         return error_set(err, ERROR_INVALID, "not a JSON object");
-    if (read_key(connection, object, err) != 0 || read_address(connection, object, err) != 0)
+    if (read_key(connection, object, err) != 0 || read_curve(connection, object, err) != 0 ||
+        read_address(connection, object, err) != 0)
         return -1;
     connection->kernel_name = xstrdup_or_null(json_get_string(object, "kernel_name", NULL));
     return 0;

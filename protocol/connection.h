@@ -19,13 +19,15 @@ struct connection {
     int ports[CHANNEL_COUNT]; /* 1..65535; by enum channel */
     unsigned char *key;       /* the HMAC key in locked memory; NULL when messages go unsigned */
     size_t key_size;
-    char *kernel_name; /* may be NULL */
+    char *curve_publickey; /* CurveZMQ's pair, 40 characters of Z85 each, in locked memory; */
+    char *curve_secretkey; /* both NULL when messages go in the clear */
+    char *kernel_name;     /* may be NULL */
 };
 
 /* Reads and checks a connection file: at most 64 kB, one object, every port present, in range and
- * different from the others, scheme "hmac-sha256" (or an empty key), ipc paths short enough for a
- * socket address. 0 and *ret_connection, or -1 with an error that names the key and never shows the
- * HMAC key. The caller frees the result. */
+ * different from the others, scheme "hmac-sha256" (or an empty key), both CurveZMQ keys or neither
+ * (jupyter_client's transport_encryption), ipc paths short enough for a socket address. 0 and *ret_connection, or -1 with an error that names the key and never shows the
+ * HMAC key or the secret one. The caller frees the result. */
 int connection_read(const char *path, struct connection **ret_connection, struct error *err);
 
 /* Wipes the key and frees. NULL is allowed. */

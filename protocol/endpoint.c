@@ -54,6 +54,22 @@ static int check_socket_file(const char *channel, const char *endpoint, struct e
     return 0;
 }
 
+/* The server's side of CurveZMQ. Any client that knows the public key may connect; the signature of
+ * each message is what says who may speak. */
+static int set_curve(void *socket, const struct connection *connection, const char *channel,
+                     struct error *err)
+{
+    const int server = 1;
+    if (connection->curve_secretkey == NULL)
+        return 0;
+    if (zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &server, sizeof server) == 0 &&
+        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, connection->curve_secretkey,
+                       strlen(connection->curve_secretkey) + 1) == 0)
+        return 0;
+    return error_set(err, ERROR_IO, "cannot encrypt the %s channel: %s", channel,
+                     zmq_strerror(errno));
+}
+
 int endpoint_bind(void *socket, const struct connection *connection, enum channel channel,
                   struct error *err)
 {
@@ -61,6 +77,8 @@ int endpoint_bind(void *socket, const struct connection *connection, enum channe
     AUTO_FREE char *endpoint = connection_endpoint(connection, channel);
     int ipv6 = strchr(connection->ip, ':') != NULL;
     if (is_ipc(connection) && check_socket_file(name, endpoint, err) != 0)
+        return -1;
+    if (set_curve(socket, connection, name, err) != 0)
         return -1;
     zmq_setsockopt(socket, ZMQ_IPV6, &ipv6, sizeof ipv6);
     if (zmq_bind(socket, endpoint) == 0)

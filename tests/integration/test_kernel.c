@@ -47,7 +47,6 @@ static void test_order(void **state)
         const char *status;
     } cases[] = {
         {"nothing", "busy execute_input idle", "ok"},
-        {"", "busy execute_input idle", "ok"},
         {"echo a", "busy execute_input stream idle", "ok"},
         {"err a", "busy execute_input stream idle", "ok"},
         {"display a", "busy execute_input display_data idle", "ok"},
@@ -68,6 +67,11 @@ static void test_order(void **state)
         assert_string_equal(json_get_string(input, "code", ""), cases[i].code);
         assert_int_equal(json_get_int(input, "execution_count", 0), i + 1);
     }
+    /* A blank cell takes no number. */
+    AUTO(frontend_result) struct frontend_result *blank = frontend_execute(*state, " \n");
+    fixture_expect_types(blank, "busy execute_input idle");
+    AUTO(frontend_result) struct frontend_result *next = frontend_execute(*state, "nothing");
+    assert_int_equal(count_of(next), ARRAY_SIZE(cases) + 1);
     frontend_expect_silence(*state, CHANNEL_SHELL);
 }
 
@@ -171,14 +175,14 @@ static void expect_run_on(struct frontend *frontend, int count)
     assert_int_equal(count_of(result), count);
 }
 
-static void expect_all_aborted(struct frontend *frontend, const char *const ids[MANY_CELLS],
-                               int count)
+/* Nothing has run, so nothing has a number: JupyterLab would show it beside the cell. */
+static void expect_all_aborted(struct frontend *frontend, const char *const ids[MANY_CELLS])
 {
     for (size_t i = 0; i < MANY_CELLS; i++) {
         AUTO(frontend_result) struct frontend_result *result = frontend_collect(frontend, ids[i]);
         frontend_expect_aborted(result);
         fixture_expect_types(result, "busy idle");
-        assert_int_equal(count_of(result), count);
+        assert_null(json_object_get(result->reply->content, "execution_count"));
     }
 }
 
@@ -192,7 +196,7 @@ static void test_failure_aborts_what_is_behind(void **state)
         ids[i] = send_cell(frontend, "echo must not run");
     AUTO(frontend_result) struct frontend_result *failed = frontend_collect(frontend, first);
     frontend_expect_error(failed, "ValueError");
-    expect_all_aborted(frontend, ids, 1);
+    expect_all_aborted(frontend, ids);
     expect_run_on(frontend, 2);
 }
 
@@ -207,7 +211,7 @@ static void test_interrupt_aborts_what_is_behind(void **state)
     frontend_send(frontend, CHANNEL_CONTROL, "interrupt_request", NULL);
     AUTO(frontend_message) struct frontend_message *reply = frontend_recv_reply(frontend, first);
     assert_string_equal(json_get_string(reply->content, "ename", ""), "KeyboardInterrupt");
-    expect_all_aborted(frontend, ids, 1);
+    expect_all_aborted(frontend, ids);
     expect_run_on(frontend, 2);
 }
 

@@ -34,7 +34,6 @@ static void replies(void **state)
     expect(content_execute_error(4, content_error("E", "v", NULL)),
            "{\"ename\":\"E\",\"evalue\":\"v\",\"execution_count\":4,\"status\":\"error\","
            "\"traceback\":[]}");
-    expect(content_execute_aborted(5), "{\"execution_count\":5,\"status\":\"aborted\"}");
     expect(content_inspect(false, NULL),
            "{\"data\":{},\"found\":false,\"metadata\":{},\"status\":\"ok\"}");
     expect(content_is_complete("incomplete", "  "),
