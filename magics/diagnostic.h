@@ -21,8 +21,8 @@ MUST_CHECK char *diagnostic_ename(const struct error *err);
 /* The error's first line. The caller frees it. */
 MUST_CHECK char *diagnostic_evalue(const struct error *err);
 
-/* The whole as plain text. `ename` NULL means diagnostic_ename(); `source` is the text the place is in (the cell, or the file named by
- * err->file), or NULL. The caller frees it. */
+/* The whole as plain text. `ename` NULL means diagnostic_ename(); `source` is the text the place is
+ * in (the cell, or the file named by err->file), or NULL. The caller frees it. */
 MUST_CHECK char *diagnostic_text(const struct error *err, const char *ename, const char *source,
                                  bool colours);
 
@@ -35,7 +35,8 @@ MUST_CHECK json_t *diagnostic_notes(const struct notes *notes);
 /* Shows the notes in the cell, if any. */
 void diagnostic_show_notes(struct cell *cell, const struct notes *notes);
 
-/* Ends the cell with the error: for a person as a panel and one line, in batch as the whole text in the
- * traceback. `ename` NULL means diagnostic_ename(). */
+/* Ends the cell with the error: for a person as a panel and one line, in batch as the whole text in
+ * the traceback. `ename` NULL means diagnostic_ename(). Python's cells end without it (plain.c): a
+ * front end takes one message for an error of theirs. */
 void diagnostic_finish(struct cell *cell, const struct error *err, const char *source,
                        const char *ename);

@@ -108,10 +108,12 @@ static int read_file(struct magic_call *call, const char *given, char **ret_path
     AUTO_FREE char *path = file_join(submission_directory(call->submission), expanded);
     if (file_read(path, FILE_SMALL_MAX, &text, err) < 0) {
         error_wrap(err, "reading --file %s", given);
+        error_hint(err, "relative paths begin at %s", submission_directory(call->submission));
         return error_at(err, call->words->name.line, 0);
     }
     if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL) {
         error_set(err, ERROR_INVALID, "%s is not a text file: it holds a NUL byte", given);
+        error_hint(err, "give the path of a YAML file");
         return error_at(err, call->words->name.line, 0);
     }
     call->file_text = buf_steal(&text);
@@ -133,6 +135,10 @@ json_t *magic_call_definition(struct magic_call *call, struct error *err)
         error_set(err, ERROR_INVALID, "this cell has both --file and a text of its own");
         error_at(err, call->body_line, 0);
         error_hint(err, "leave one of them away");
+        return NULL;
+    }
+    if (source.name != NULL && spec_check_name(call->magic->kind, source.name, err) < 0) {
+        error_at(err, call->arguments.args[0]->line, call->arguments.args[0]->column);
         return NULL;
     }
     if (file != NULL) {

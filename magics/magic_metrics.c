@@ -16,9 +16,11 @@ static void on_metrics(const struct metrics *metrics, const struct error *err, v
     struct reading *reading = data;
     struct magic_call *call = reading->call;
     struct error own = ERROR_INIT;
-    if (err != NULL)
+    if (err != NULL) {
         error_set(&own, err->code, "%s", err->text);
-    else if (!magic_call_over(call))
+        if (err->hint != NULL)
+            error_hint(&own, "%s", err->hint);
+    } else if (!magic_call_over(call))
         magic_call_show(call, render_metrics(reading->run_id, metrics));
     magic_call_finish(call, &own);
     magic_call_unref(call);

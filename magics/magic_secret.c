@@ -42,9 +42,13 @@ static void on_answer(struct cell *cell, const char *text, void *data)
     const char *name = arguments_first(&call->arguments);
     if (text == NULL)
         error_set(&err, ERROR_CANCELLED, "interrupted; nothing was stored");
-    else if (*text == '\0')
+    else if (*text == '\0') {
         error_set(&err, ERROR_INVALID, "an empty value is no secret; nothing was stored");
-    else if (secret_store(submission_home(call->submission), name, text, strlen(text), &err) == 0)
+        error_hint(&err,
+                   "run the cell again and give the value of %s; %%secret %s --remove forgets "
+                   "an old one",
+                   name, name);
+    } else if (secret_store(submission_home(call->submission), name, text, strlen(text), &err) == 0)
         outlet_printf(cell_outlet(call->cell), OUTLET_STDOUT,
                       "stored; use it as \"secret:%s\" where a definition takes a secret\n", name);
     magic_call_finish(call, &err);
@@ -63,8 +67,10 @@ static int ask(struct magic_call *call, const char *name, struct error *err)
     AUTO_FREE char *prompt = xasprintf("Value of %s: ", name);
     snprintf(reference, sizeof reference, "secret:%s", name);
     if (strlen(name) > 64 || secret_check_reference(reference, err) < 0) {
-        if (!error_is_set(err))
+        if (!error_is_set(err)) {
             error_set(err, ERROR_INVALID, "the name is longer than 64 characters");
+            error_hint(err, "choose a shorter one, as in %%secret api-token");
+        }
         return error_at(err, call->arguments.args[0]->line, call->arguments.args[0]->column);
     }
     call->interrupt = on_interrupt;

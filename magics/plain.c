@@ -29,6 +29,15 @@ static int line_of_magic(const char *code)
     return 0;
 }
 
+/* An error of Python's is one message, and front ends expect no more of a cell of Python: no panel,
+ * whoever is there. */
+static void finish_as_python(struct cell *cell, const struct error *err, const char *ename)
+{
+    AUTO_FREE char *evalue = diagnostic_evalue(err);
+    AUTO_FREE char *text = diagnostic_text(err, ename, cell_code(cell), true);
+    cell_finish_error(cell, ename, evalue, (const char *const[]){text}, 1);
+}
+
 static void plain_execute(void *self, struct cell *cell)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
@@ -50,7 +59,7 @@ static void plain_execute(void *self, struct cell *cell)
               "this cell is plain code, and this kernel has no Python to run it");
     error_hint(&err, "Skiff runs its magics: %%%%environment, %%%%compute, %%%%submit and others; "
                      "%%skiff lists all");
-    diagnostic_finish(cell, &err, code, "NoCompanionError");
+    finish_as_python(cell, &err, "NoCompanionError");
 }
 
 /* Every cell ends within plain_execute(). */

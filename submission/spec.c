@@ -89,7 +89,12 @@ char *spec_alternatives(const struct strlist *words)
 char *spec_quote(const char *value)
 {
     size_t size = strcspn(value, "\n");
+    const char *address = strstr(value, "://");
+    const char *host = strrchr(value, '@');
     size_t shown = utf8_offset(value, QUOTED_MAX);
+    bool login = address != NULL && host != NULL && host > address; /* https://sam:password@host */
+    if (login && (size_t)(address + 3 - value) < shown)
+        shown = (size_t)(address + 3 - value);
     bool cut = shown < size || value[size] != '\0';
     return xasprintf("\"%.*s%s\"", (int)(shown < size ? shown : size), value, cut ? "..." : "");
 }
@@ -292,7 +297,7 @@ static char *settle_name(struct spec_context *context, enum spec_kind kind, cons
         AUTO_FREE char *there = spec_quote(given);
         spec_fail(context, node, "`%s` is %s, and after %s stands %s", key, here, magics[kind],
                   there);
-        error_hint(context->err, "give one name");
+        error_hint(context->err, "remove this line, or give its name after %s", magics[kind]);
         return NULL;
     }
     if (spec_check_name(kind, name, context->err) != 0) {
@@ -370,7 +375,8 @@ static int check_schema(struct spec_context *context, const struct yaml_node *ro
             return fail_other_kind(context, node, "$schema", (enum spec_kind)schemas[i].kind, kind);
         error_set(context->err, ERROR_UNSUPPORTED, "documents of the schema %.*s are not served",
                   (int)size - 1, schemas[i].file);
-        error_hint(context->err, "Skiff knows environments, computes and command jobs");
+        error_hint(context->err, "Skiff knows environments, computes and command jobs: submit the "
+                                 "command of a step or a trial with %%%%submit");
         return error_at(context->err, node->line, node->column);
     }
     return 0;

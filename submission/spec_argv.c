@@ -61,7 +61,9 @@ static int fail_undeclared(struct spec_context *context, const struct yaml_node 
               placeholder->name, placeholder->scope);
     if (near != NULL)
         return error_hint(context->err, "did you mean ${{%s.%s}}?", placeholder->scope, near);
-    return error_hint(context->err, "declare it below `%s:`%s%s", placeholder->scope,
+    return error_hint(context->err, "declare it, as in %s: {%s: %s}%s%s", placeholder->scope,
+                      placeholder->name[0] != '\0' ? placeholder->name : "NAME",
+                      strcmp(placeholder->scope, "inputs") == 0 ? "3" : "{type: uri_folder}",
                       names.count > 0 ? "; there are: " : "", known);
 }
 
@@ -74,15 +76,16 @@ int spec_argv_check(struct spec_context *context, const struct yaml_node *at, co
             return 0;
         if (found.end == NULL) {
             spec_fail(context, at, "a ${{ is never closed");
-            return error_hint(context->err, "close it with }}");
+            return error_hint(context->err, "close it with }}, as in ${{inputs.epochs}}");
         }
         bool input = strcmp(found.scope, "inputs") == 0;
         bool output = strcmp(found.scope, "outputs") == 0;
         if (!input && !output) {
             AUTO_FREE char *quoted = spec_quote(found.scope);
             spec_fail(context, at, "${{...}} takes inputs.NAME or outputs.NAME, not %s", quoted);
-            return error_hint(context->err, "search_space and parent belong to sweeps and "
-                                            "pipelines, which are not served here");
+            return error_hint(context->err, "write ${{inputs.NAME}}, and give NAME its value below "
+                                            "`inputs:`; search_space and parent belong to sweeps "
+                                            "and pipelines, which are not served here");
         }
         bool implicit = output && strcmp(found.name, "default") == 0;
         if (!implicit && json_object_get(input ? inputs : outputs, found.name) == NULL)

@@ -156,7 +156,7 @@ static int check_registry(const struct reading *reading)
         json_get_string(registry, "username", NULL) != NULL)
         return 0;
     spec_fail(context, node, "`%s` has a password and no username", written);
-    return error_hint(context->err, "add username: ...");
+    return error_hint(context->err, "add username: sam, for example");
 }
 
 /* --- Dockerfiles --------------------------------------------------------------------------------------- */
@@ -220,8 +220,10 @@ static int read_dockerfile(const struct reading *reading, const struct yaml_node
     }
     const char *data = contents.data != NULL ? contents.data : "";
     json_t *value = strlen(data) == contents.size ? json_string(data) : NULL;
-    if (value == NULL)
-        return spec_fail(reading->context, node, "the Dockerfile is not a text in UTF-8");
+    if (value == NULL) {
+        spec_fail(reading->context, node, "the Dockerfile is not a text in UTF-8");
+        return error_hint(reading->context->err, "give the path of a text file, saved as UTF-8");
+    }
     json_object_set_new(reading->values, "build", json_pack("{s:o}", "dockerfile", value));
     return check_dockerfile(reading, node, data);
 }
@@ -303,7 +305,9 @@ static int check_python(const struct reading *reading)
     const struct yaml_node *node = node_of(reading, "python", NULL);
     if (node == NULL || strpbrk(node->text, "\n\t") == NULL)
         return 0;
-    return spec_fail(reading->context, node, "`python` takes one path, name or version");
+    AUTO_FREE char *quoted = spec_quote(node->text);
+    return spec_fail(reading->context, node, "`python` is %s; it takes one path, name or version",
+                     quoted);
 }
 
 /* --- the whole ---------------------------------------------------------------------------------------------- */

@@ -50,6 +50,14 @@ static int check_script(const struct reading *reading)
     AUTO_FREE char *quoted = spec_quote(script);
     while (script[0] == '.' && script[1] == '/')
         script += 2;
+    const char *more = strstr(script, ".py ");
+    if (more != NULL) {
+        int size = (int)(more - script) + 3; /* what follows may be a secret */
+        spec_fail(context, node, "`script` is \"%.*s ...\": a script and its arguments", size,
+                  script);
+        return error_hint(context->err, "write script: %.*s and the rest as arguments: [...]", size,
+                          script);
+    }
     if (script[0] == '/' || script[0] == '~') {
         spec_fail(context, node, "`script` is %s, an absolute path", quoted);
         return error_hint(context->err, "write it relative to `code` (source_directory), the "
@@ -61,12 +69,6 @@ static int check_script(const struct reading *reading)
                   quoted);
         return error_hint(context->err, "choose a folder as `code` (source_directory) that holds "
                                         "the script");
-    }
-    const char *more = strstr(script, ".py ");
-    if (more != NULL) {
-        spec_fail(context, node, "`script` is %s: a script and its arguments", quoted);
-        return error_hint(context->err, "write script: %.*s and the rest as arguments: [...]",
-                          (int)(more - script) + 3, script);
     }
     json_set_string(reading->values, "script", script);
     return 0;
@@ -102,10 +104,8 @@ static int check_command(const struct reading *reading)
         json_object_set_new(reading->values, "command", words);
         return 0;
     }
-    if (!yaml_is_scalar(node) || node->kind == YAML_NULL || !has_letter(node->text)) {
-        spec_fail(context, node, "`command` must be a line for the shell, or a list of words");
-        return error_hint(context->err, "write command: python train.py --epochs 3, for example");
-    }
+    if (!yaml_is_scalar(node) || node->kind == YAML_NULL || !has_letter(node->text))
+        return spec_fail_type(context, "command", node, "a line for the shell, or a list of words");
     json_set_string(reading->values, "command", node->text);
     return 0;
 }
@@ -208,9 +208,9 @@ static int check_environment(const struct reading *reading)
     }
     if (yaml_is_scalar(node) && node->kind != YAML_NULL && node->text[0] != '\0')
         return check_environment_name(reading, node);
-    spec_fail(context, node, "`environment` is %s; it takes a name, or a map with a definition",
-              yaml_kind_words(node));
-    return error_hint(context->err, "leave it out to run with this machine's Python");
+    spec_fail_type(context, "environment", node, "a name, or a map with a definition");
+    return error_hint(context->err, "write environment: NAME for one that %%%%environment made, or "
+                                    "leave it out to run with this machine's Python");
 }
 
 static int check_compute(const struct reading *reading)
@@ -277,7 +277,9 @@ static json_t *read_input(const struct reading *reading, const char *name,
     if (yaml_is_scalar(node) && node->kind != YAML_NULL && has_letter(node->text))
         return json_string(node->text);
     if (node->kind != YAML_MAP) {
-        spec_fail(context, node, "the input `%s` must hold a letter, a digit or a path", name);
+        AUTO_FREE char *quoted = yaml_is_scalar(node) ? spec_quote(node->text) : NULL;
+        spec_fail(context, node, "the input `%s` is %s; it takes a letter or digit, or a path",
+                  name, quoted != NULL ? quoted : yaml_kind_words(node));
         error_hint(context->err, "write %s: 3, or %s: {type: uri_folder, path: ./data}", name,
                    name);
         return NULL;
@@ -337,11 +339,8 @@ static int check_data(const struct reading *reading, const char *key,
         return 0;
     }
     json_object_set_new(reading->values, key, data);
-    if (node->kind != YAML_MAP) {
-        spec_fail(reading->context, node, "`%s` is %s; it takes a map of names", key,
-                  yaml_kind_words(node));
-        return error_hint(reading->context->err, "write %s: {NAME: ...}", key);
-    }
+    if (node->kind != YAML_MAP)
+        return spec_fail_type(reading->context, key, node, "a map of names");
     for (size_t i = 0; i < node->count; i++) {
         const char *name = node->keys[i]->text;
         json_t *value = check_data_name(reading, node->keys[i]) == 0
@@ -405,7 +404,10 @@ static int check_timeout(const struct reading *reading)
 
 static int check_instances(const struct reading *reading)
 {
-    const struct yaml_node *node = node_of(reading, "resources", NULL);
+    const struct yaml_node *resources = node_of(reading, "resources", NULL);
+    const struct yaml_node *node = resources != NULL ? yaml_get(resources, "instance_count") : NULL;
+    if (resources != NULL && node == NULL)
+        node = yaml_get(resources, "node_count");
     int64_t count =
         json_get_int(json_object_get(reading->values, "resources"), "instance_count", 1);
     if (count < 1 || count > INSTANCES_MAX)

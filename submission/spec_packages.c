@@ -101,6 +101,17 @@ static bool holds_password(const char *line)
     return false;
 }
 
+/* A requirement that is none. Its beginning is quoted: in a text of many lines the place is that of
+ * the text, and a query behind an address may be a secret. */
+static int fail_requirement(struct spec_context *context, const struct place *place,
+                            const char *line, const char *why, const char *hint)
+{
+    AUTO_FREE char *start = xstrndup(line, strcspn(line, " \t?=;"));
+    AUTO_FREE char *quoted = spec_quote(start);
+    AUTO_FREE char *what = xasprintf("%s is no requirement: %s", quoted, why);
+    return fail_at(context, place, what, hint);
+}
+
 static int check_requirement(struct spec_context *context, const struct place *place,
                              const char *line)
 {
@@ -117,13 +128,13 @@ static int check_requirement(struct spec_context *context, const struct place *p
     if (line[0] == '-')
         return check_option(context, place, line);
     if (line[0] == '.' || line[0] == '~')
-        return fail_at(context, place,
-                       "a relative path is no requirement here: the packages are installed from "
-                       "another folder",
-                       "give an absolute path or an address, or submit the folder as `code:`");
+        return fail_requirement(
+            context, place, line,
+            "the packages are installed from another folder, where a relative path means nothing",
+            "give an absolute path or an address, or submit the folder as `code:`");
     if (!isalnum((unsigned char)line[0]) && line[0] != '/')
-        return fail_at(context, place, "a requirement begins with the name of a package",
-                       "write, for example, numpy or pandas==2.2.2");
+        return fail_requirement(context, place, line, "one begins with the name of a package",
+                                "write, for example, numpy or pandas==2.2.2");
     return 0;
 }
 
@@ -239,6 +250,14 @@ static json_t *conda_pip(struct spec_context *context, const struct yaml_node *i
     return json_pack("{s:O}", "pip", requirements);
 }
 
+static void fail_dependency(struct spec_context *context, const struct yaml_node *item)
+{
+    AUTO_FREE char *quoted = yaml_is_scalar(item) ? spec_quote(item->text) : NULL;
+    spec_fail(context, item, "%s is no package for conda, and each dependency is one",
+              quoted != NULL ? quoted : yaml_kind_words(item));
+    error_hint(context->err, "write dependencies: [python=3.11, numpy], for example");
+}
+
 static json_t *conda_dependencies(struct spec_context *context, const struct yaml_node *list)
 {
     AUTO_JSON json_t *dependencies = json_array();
@@ -253,10 +272,7 @@ static json_t *conda_dependencies(struct spec_context *context, const struct yam
                  (item->text[0] == '_' || strstr(item->text, "::") != NULL))
             value = json_text_value(item->text, strlen(item->text)); /* _libgcc_mutex, channel:: */
         else
-            spec_fail(context, item,
-                      "a dependency of conda is a package such as numpy=1.26, and "
-                      "this is %s",
-                      yaml_kind_words(item));
+            fail_dependency(context, item);
         if (value == NULL)
             return NULL;
         json_array_append_new(dependencies, value);
@@ -292,6 +308,7 @@ static json_t *conda_contents(struct spec_context *context, const struct yaml_no
                   "a conda file is a map with `channels` and `dependencies`, and "
                   "this is %s",
                   yaml_kind_words(map));
+        error_hint(context->err, "begin it with `channels: [conda-forge]` and `dependencies:`");
         return NULL;
     }
     const struct yaml_node *name = yaml_get(map, "name");
@@ -311,8 +328,11 @@ static json_t *conda_contents(struct spec_context *context, const struct yaml_no
         json_set_string(contents, "name", name->text);
     if (channels != NULL && channels->kind != YAML_NULL) {
         json_t *strings = spec_read_strings(context, "channels", channels);
-        if (strings == NULL)
+        if (strings == NULL) {
+            if (context->err->hint == NULL)
+                error_hint(context->err, "write channels: [conda-forge], for example");
             return NULL;
+        }
         json_object_set_new(contents, "channels", strings);
     }
     json_t *dependencies = conda_dependencies(context, list);
@@ -344,8 +364,6 @@ json_t *spec_packages_conda(struct spec_context *context, const struct yaml_node
         return conda_from_file(context, node);
     if (node->kind == YAML_MAP)
         return conda_contents(context, node);
-    spec_fail(context, node,
-              "`conda_file` is %s; it takes the path of a conda file, or its contents",
-              yaml_kind_words(node));
+    spec_fail_type(context, "conda_file", node, "the path of a conda file, or its contents");
     return NULL;
 }

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/suggest.h"
 #include "submission/secret.h"
+#include "submission/yaml_scalar.h"
 
 /* --- keys ---------------------------------------------------------------------------------------- */
 
@@ -109,13 +110,11 @@ static int check_spellings(struct spec_context *context, const struct yaml_node 
 
 /* --- values -------------------------------------------------------------------------------------- */
 
-static int fail_type(struct spec_context *context, const char *key, const struct yaml_node *node,
-                     const char *wanted)
+int spec_fail_type(struct spec_context *context, const char *key, const struct yaml_node *node,
+                   const char *wanted)
 {
-    if (node->kind == YAML_NULL) {
-        spec_fail(context, node, "`%s` has no value; it takes %s", key, wanted);
-        return error_hint(context->err, "give it one, or remove the key");
-    }
+    if (node->kind == YAML_NULL)
+        return spec_fail(context, node, "`%s` has no value; it takes %s", key, wanted);
     if (!yaml_is_scalar(node) || spec_is_sensitive(key))
         return spec_fail(context, node, "`%s` is %s; it takes %s", key, yaml_kind_words(node),
                          wanted);
@@ -146,7 +145,7 @@ static json_t *read_string(struct spec_context *context, const struct spec_key *
                            const char *written, const struct yaml_node *node)
 {
     if (!yaml_is_scalar(node) || node->kind == YAML_NULL || node->text[0] == '\0') {
-        fail_type(context, written, node, key->type == SPEC_PATH ? "a path" : "a text");
+        spec_fail_type(context, written, node, key->type == SPEC_PATH ? "a path" : "a text");
         return NULL;
     }
     if (key->allowed == NULL)
@@ -162,7 +161,7 @@ static json_t *read_string(struct spec_context *context, const struct spec_key *
     const char *near = suggest(node->text, (const char *const *)words.items, words.count);
     spec_fail(context, node, "`%s` is %s; it takes %s", written, value, allowed);
     if (near != NULL)
-        error_hint(context->err, "did you mean `%s`?", near);
+        error_hint(context->err, "did you mean `%s`? write %s: %s", near, written, near);
     return NULL;
 }
 
@@ -173,12 +172,14 @@ static json_t *read_int(struct spec_context *context, const char *written,
     if (json_is_integer(value))
         return steal(&value);
     if (node->kind == YAML_INT) {
-        spec_fail(context, node, "`%s` is a number with too many digits", written);
+        AUTO_FREE char *quoted = spec_quote(node->text);
+        spec_fail(context, node, "`%s` is %s, a number with too many digits", written, quoted);
         return NULL;
     }
-    fail_type(context, written, node, "a whole number");
-    if (node->kind == YAML_STRING && !node->plain)
-        error_hint(context->err, "write the number without quotes");
+    spec_fail_type(context, written, node, "a whole number");
+    bool number = node->kind == YAML_STRING && yaml_scalar_kind(node->text) == YAML_INT;
+    if (number && strlen(node->text) <= 10)
+        error_hint(context->err, "write the number without quotes: %s: %s", written, node->text);
     return NULL;
 }
 
@@ -187,13 +188,13 @@ static json_t *read_bool(struct spec_context *context, const char *written,
 {
     if (node->kind == YAML_BOOL)
         return yaml_to_json(node);
-    fail_type(context, written, node, "true or false");
+    spec_fail_type(context, written, node, "true or false");
     bool yes = node->kind == YAML_STRING &&
                (strcasecmp(node->text, "yes") == 0 || strcasecmp(node->text, "on") == 0);
     bool no = node->kind == YAML_STRING &&
               (strcasecmp(node->text, "no") == 0 || strcasecmp(node->text, "off") == 0);
     if (yes || no)
-        error_hint(context->err, "write %s", yes ? "true" : "false");
+        error_hint(context->err, "write %s: %s", written, yes ? "true" : "false");
     return NULL;
 }
 
@@ -221,7 +222,7 @@ json_t *spec_read_strings(struct spec_context *context, const char *key,
 {
     AUTO_JSON json_t *list = json_array();
     if (node->kind == YAML_MAP || node->kind == YAML_NULL) {
-        fail_type(context, key, node, "a list: [a, b]");
+        spec_fail_type(context, key, node, "a list: [a, b]");
         return NULL;
     }
     if (node->kind != YAML_LIST) {
@@ -241,7 +242,7 @@ static json_t *read_string_map(struct spec_context *context, const char *written
 {
     AUTO_JSON json_t *map = json_object();
     if (node->kind != YAML_MAP) {
-        fail_type(context, written, node, "a map: {NAME: value}");
+        spec_fail_type(context, written, node, "a map: {NAME: value}");
         return NULL;
     }
     for (size_t i = 0; i < node->count; i++) {
@@ -261,7 +262,7 @@ static json_t *read_secret(struct spec_context *context, const char *written,
                            const struct yaml_node *node)
 {
     if (!yaml_is_scalar(node) || node->kind == YAML_NULL || node->text[0] == '\0') {
-        fail_type(context, written, node, "a reference such as env:NAME or secret:NAME");
+        spec_fail_type(context, written, node, "a reference such as env:NAME or secret:NAME");
         return NULL;
     }
     bool docker = strcmp(written, "password") == 0; /* only engines have a credential store */
@@ -292,7 +293,7 @@ static json_t *read_value(struct spec_context *context, enum spec_kind kind,
     case SPEC_MAP:
         if (node->kind == YAML_MAP)
             return spec_read_map(context, kind, node, key->children);
-        fail_type(context, written, node, "a map: {key: value}");
+        spec_fail_type(context, written, node, "a map: {key: value}");
         return NULL;
     case SPEC_SECRET:
         return read_secret(context, written, node);
@@ -369,7 +370,8 @@ void spec_hint_example(struct spec_context *context, enum spec_kind kind,
     static const char *const magics[] = {"environment", "compute", "submit"};
     AUTO_FREE char *example = NULL;
     const struct spec_key *keys = spec_keys(kind);
-    while (context->err->hint == NULL && keys != NULL && map->kind == YAML_MAP) {
+    bool in_cell = context->err->file == NULL; /* else the place is one of another text */
+    while (in_cell && context->err->hint == NULL && keys != NULL && map->kind == YAML_MAP) {
         const struct yaml_node *value = NULL;
         const struct yaml_node *written = key_above(map, context->err, &value);
         const struct spec_key *key = written != NULL ? find_key(keys, written->text) : NULL;

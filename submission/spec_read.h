@@ -23,6 +23,11 @@ struct spec_context {
 int spec_fail(struct spec_context *context, const struct yaml_node *at, const char *fmt, ...)
     PRINTF(3, 4);
 
+/* Fails with what the key's value is (quoted, unless the key's name is that of a secret) and what it
+ * takes, as in "a whole number". Returns -1. */
+int spec_fail_type(struct spec_context *context, const char *key, const struct yaml_node *node,
+                   const char *wanted);
+
 /* Notes something about the node (NULL: no place). */
 void spec_note(struct spec_context *context, enum note_level level, const struct yaml_node *at,
                const char *fmt, ...) PRINTF(4, 5);
@@ -30,7 +35,8 @@ void spec_note(struct spec_context *context, enum note_level level, const struct
 /* "a, b or c" for an error. The caller frees it. */
 MUST_CHECK char *spec_alternatives(const struct strlist *words);
 
-/* A value as an error may quote it: in quotes, cut when long. The caller frees it. */
+/* A value as an error may quote it: in quotes, cut when long, and without what stands before the @ of
+ * an address. The caller frees it. */
 MUST_CHECK char *spec_quote(const char *value);
 
 /* The same for a key, cut before a "=": {password=x} is a key without a value. */
@@ -54,7 +60,7 @@ MUST_CHECK json_t *spec_read_map(struct spec_context *context, enum spec_kind ki
                                  const struct yaml_node *map, const struct spec_key *keys);
 
 /* Gives an error that has no hint yet the example of the key it stands at, in the spelling that was
- * used; without such a key, where examples are. */
+ * used; without such a key, and for a fault in a file the cell names, where examples are. */
 void spec_hint_example(struct spec_context *context, enum spec_kind kind,
                        const struct yaml_node *map);
 

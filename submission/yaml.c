@@ -455,6 +455,7 @@ struct yaml_node *yaml_parse(const char *text, size_t size, int first_line, stru
     if (size > YAML_SIZE_MAX) {
         error_set(err, ERROR_LIMIT, "the text is larger than %d bytes", YAML_SIZE_MAX);
         error_hint(err, "put data in files and give their paths");
+        error_at(err, first_line, 1);
         return NULL;
     }
     if (size >= 3 && memcmp(text, byte_order_mark, 3) == 0) {

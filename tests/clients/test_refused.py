@@ -31,7 +31,7 @@ BAD = {
     "no environment": ("%%submit x\nscript: train.py\nenvironment: plian\n", ["plian", "plain", "line 3"]),
     "no compute": ("%%submit x\nscript: train.py\ncompute: cpu-clutser\n", ["cpu-clutser", "cpu-cluster", "line 3"]),
     "no version": ("%%submit x\nscript: train.py\nenvironment: plain:9\n", ["plain", "9"]),
-    "compute name": ("%%compute 1x\nmax_nodes: 1\n", ["1x", "letter"]),
+    "compute name": ("%%compute 1x\nmax_nodes: 1\n", ["1x", "letter", "line 1, column 11"]),
     "nodes": ("%%compute cpu\nmax_nodes: 0\n", ["max_nodes", "1"]),
     "nodes as text": ("%%compute cpu\nmax_nodes: many\n", ["many", "line 2"]),
     "image and python": ("%%environment e\nimage: a:1\npython: python3\n", ["image", "python"]),
@@ -76,7 +76,33 @@ def test_run_ids(place, kernel):
 
 def test_file_that_is_not_there(place, kernel):
     text = kernel.run("%%submit x --file nowhere.yml").failed()
-    assert "nowhere.yml" in text
+    assert "nowhere.yml" in text and f"→ relative paths begin at {place.work}" in text
+
+
+def shown(result):
+    """What a page shows of a cell: the kinds of its outputs, and what follows the arrow."""
+    kinds = [m["msg_type"] for m in result.outputs if m["msg_type"] not in ("status", "execute_input")]
+    return kinds, [line for line in result.text().splitlines() if "→" in line]
+
+
+def test_panels_are_for_people(place, kernel):
+    """A person has a panel, with a place in the cell or without; in batch all is in the traceback."""
+    for cell in ("%%compute cpu\nmax_nodes: many\n", "%status no-such", "%logs no-such", "%computes no-such"):
+        kinds, steps = shown(kernel.run(cell, stdin=[]))
+        assert kinds == ["display_data", "error"] and len(steps) == 1, (cell, kinds, steps)
+        kinds, steps = shown(kernel.run(cell))
+        assert kinds == ["error"] and len(steps) == 1, (cell, kinds, steps)
+
+
+def test_a_python_cell_without_python_is_one_error(place):
+    kernel = place.start(PATH="/nowhere")
+    for stdin in ([], None):
+        result = kernel.run("1 / 0", stdin=stdin)
+        assert result.reply["content"]["ename"] == "NoCompanionError"
+        kinds, steps = shown(result)
+        assert kinds == ["error"] and len(steps) == 1
+    kinds, _ = shown(kernel.run("x = 1\n%%environment e\nimage: a\n", stdin=[]))
+    assert kinds == ["display_data", "error"]  # this one is Skiff's
 
 
 # --- homes that cannot be written to ------------------------------------------------------------------

@@ -47,7 +47,7 @@ static void refuses_what_azure_refuses(void **state)
         {"max_nodes: four", 2, 12, "\"four\", text; it takes a whole number", NULL},
         {"max_nodes: \"4\"", 2, 12, "it takes a whole number", "without quotes"},
         {"max_nodes: 4.5", 2, 12, "it takes a whole number", NULL},
-        {"max_nodes:", 2, 11, "has no value", "remove the key"},
+        {"max_nodes:", 2, 11, "has no value", "max_nodes: 4"},
         {"max_nodes: 99999999999999999999", 2, 12, "too many digits", NULL},
         {"max_nodes: 0", 2, 12, "`max_nodes` is 0; it takes 1 to", NULL},
         {"max_instances: 65001", 2, 16, "it takes 1 to 65000", NULL},
@@ -65,7 +65,8 @@ static void refuses_what_azure_refuses(void **state)
         {"image: x", 2, 1, "a key of %%environment", NULL},
         {"vnet_name: x", 2, 1, "network_settings", NULL},
         {"- a", 2, 1, "%%compute is made of `key: value` lines, and this is a list", "size:"},
-        {"name: other", 2, 7, "\"other\", and after %%compute stands \"example\"", "one name"},
+        {"name: other", 2, 7, "\"other\", and after %%compute stands \"example\"",
+         "remove this line"},
         {"ssh_settings: {admin_password: hunter2}", 0, 0, "in line 2 holds the secret", "env:NAME"},
     };
     spec_fixture_bad(SPEC_COMPUTE, cases, ARRAY_SIZE(cases), "/nb");

@@ -152,7 +152,7 @@ static void refuses_what_does_not_fit(void **state)
          "exclude each other", "remove user_managed_dependencies"},
         {"image: https://a/b", 2, 8, "no name of an image", "docker pull"},
         {"image: a b", 2, 8, "no name of an image", NULL},
-        {"image: a\nuser_managed_dependencies: yes", 3, 28, "true or false", "write true"},
+        {"image: a\nuser_managed_dependencies: yes", 3, 28, "true or false", "_dependencies: true"},
         {"image:a", 2, 1, "no blank after the colon of `image:`", NULL},
         {"build: {dockerfile_path: x}", 2, 8, "no `path`", NULL},
         {"build: {path: ., dockerfile_path: ../x}", 2, 35, "outside", NULL},
@@ -165,7 +165,8 @@ static void refuses_what_does_not_fit(void **state)
         {"pip: [\"-e .\"]", 2, 7, "editable", "code:"},
         {"pip: [--proxy=x]", 2, 7, "--proxy", "--index-url"},
         {"pip: |\n  - numpy\n", 2, 6, "does not begin with a dash", "without the |"},
-        {"pip: [./pkg]", 2, 7, "relative path", NULL},
+        {"pip: [\"x @ https://sam:pw@a.io/x\"]", 0, 0, "a password in its address", "netrc"},
+        {"pip: [./pkg]", 2, 7, "no requirement", NULL},
         {"pip: [numpy: 1]", 2, 7, "is a map", NULL},
         {"pip: []\nconda_file: 3", 3, 13, "takes the path of a conda file", NULL},
         {"conda_file: {dependencies: [a, {b: c}]}", 2, 32, "can only be `pip:`", NULL},
@@ -175,11 +176,12 @@ static void refuses_what_does_not_fit(void **state)
         {"python: {user_managed_dependencies: true}", 2, 9, "section of v1", "top level"},
         {"type: amlcompute", 2, 7, "the YAML of a compute", "%%compute NAME"},
         {"image: a\nregistry: {username: x}", 3, 11, "no address", NULL},
-        {"image: a.io/b\nregistry: {password: env:X}", 0, 0, "no username (line 3", NULL},
+        {"image: a.io/b\nregistry: {password: env:X}", 0, 0, "no username (line 3", "add username"},
         {"pip: [x]\nregistry: {address: a}", 3, 11, "there is none", NULL},
         {"image: a\nenvironment_variables: {1A: x}", 3, 25, "no name of an environment", NULL},
         {"image: a\nenvironment_variables: {A: [x]}", 3, 28, "must be a text", NULL},
-        {"image: a\nenvironment_variables: {A: \"secret:x y\"}", 0, 0, "no reference", NULL},
+        {"image: a\nenvironment_variables: {A: \"secret:x y\"}", 0, 0, "no reference",
+         "write secret:NAME"},
         {"image: a\ntags: x", 3, 7, "takes a map", NULL},
     };
     spec_fixture_bad(SPEC_ENVIRONMENT, cases, ARRAY_SIZE(cases), *state);
@@ -229,6 +231,7 @@ static void never_shows_a_secret(void **state)
         "image: a.io/b\nregistry:\n  username: sam\n   password: hunter2",
         "image: a.io/b\nregistry:\n\tpassword: hunter2",
         "image: a.io/b\npassword: hunter2",
+        "image: https://sam:hunter2@a.io/b",
         "image: a.io/b\nenvironment_variables: {1: x, PASSWORD: hunter2}",
         "image: a.io/b\nenvironment_variables: {PASSWORD=hunter2}",
         "image: a.io/b\nenvironment_variables: {PASSWORD: [hunter2]}",
@@ -243,6 +246,7 @@ static void never_shows_a_secret(void **state)
         AUTO_FREE char *shown = error_format(&err);
         if (strstr(shown, "hunter2") != NULL)
             fail_msg("%s\nshows it: %s", texts[i], shown);
+        assert_non_null(err.hint);
         if (err.line != 0)
             fail_msg("%s\nhas a place: %s", texts[i], shown);
     }
