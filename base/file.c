@@ -38,24 +38,52 @@ bool file_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static int read_fd(int fd, const char *path, size_t max, struct buf *buf, struct error *err)
+ssize_t file_read_full(int fd, void *data, size_t size)
 {
-    size_t start = buf->size;
-    for (;;) {
-        char *end = buf_reserve(buf, 65536);
-        ssize_t got = read(fd, end, 65536);
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = read(fd, (char *)data + done, size - done);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return error_errno(err, "cannot read %s", path);
+            return -1;
         if (got == 0)
             break;
+        done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
+int file_write_full(int fd, const void *data, size_t size)
+{
+    const char *rest = data;
+    while (size > 0) {
+        ssize_t put = write(fd, rest, size);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -1;
+        rest += put;
+        size -= (size_t)put;
+    }
+    return 0;
+}
+
+#define READ_STEP 65536 /* most of our files are one read of it */
+
+static int read_fd(int fd, const char *path, size_t max, struct buf *buf, struct error *err)
+{
+    size_t start = buf->size;
+    ssize_t got = READ_STEP;
+    while (got == READ_STEP) {
+        got = file_read_full(fd, buf_reserve(buf, READ_STEP), READ_STEP);
+        if (got < 0)
+            return error_errno(err, "cannot read %s", path);
         buf->size += (size_t)got;
         buf->data[buf->size] = '\0';
         if (buf->size - start > max)
             return error_set(err, ERROR_LIMIT, "%s is larger than %zu bytes", path, max);
     }
-    buf->data[buf->size] = '\0';
     return 0;
 }
 
@@ -69,20 +97,6 @@ int file_read(const char *path, size_t max, struct buf *buf, struct error *err)
     if (!S_ISREG(st.st_mode))
         return error_set(err, ERROR_INVALID, "%s is not a regular file", path);
     return read_fd(fd, path, max, buf, err);
-}
-
-static int write_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t put = write(fd, data, size);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -1;
-        data += put;
-        size -= (size_t)put;
-    }
-    return 0;
 }
 
 static void sync_parent(const char *path)
@@ -102,7 +116,7 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
         open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return error_errno(err, "cannot write %s", path);
-    if (write_all(fd, data, size) != 0 || fsync(fd) != 0 || rename(temporary, path) != 0) {
+    if (file_write_full(fd, data, size) != 0 || fsync(fd) != 0 || rename(temporary, path) != 0) {
         error_errno(err, "cannot write %s", path);
         unlink(temporary);
         return -1;
@@ -114,7 +128,7 @@ int file_write(const char *path, const void *data, size_t size, mode_t mode, str
 int file_append(const char *path, const void *data, size_t size, struct error *err)
 {
     AUTO_CLOSE int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0 || write_all(fd, data, size) != 0 || fdatasync(fd) != 0)
+    if (fd < 0 || file_write_full(fd, data, size) != 0 || fdatasync(fd) != 0)
         return error_errno(err, "cannot append to %s", path);
     return 0;
 }

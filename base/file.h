@@ -26,6 +26,12 @@ const char *file_base_name(const char *path);
 bool file_exists(const char *path);
 bool file_is_dir(const char *path);
 
+/* Reads until `size` bytes are there or the file ends. How many there are, or -1 with errno. */
+ssize_t file_read_full(int fd, void *data, size_t size);
+
+/* Writes all of it. 0, or -1 with errno. */
+int file_write_full(int fd, const void *data, size_t size);
+
 /* Appends the whole file to `buf`; ERROR_LIMIT when it holds more than `max` bytes. Refuses what is
  * not a regular file. */
 int file_read(const char *path, size_t max, struct buf *buf, struct error *err);

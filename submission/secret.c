@@ -39,9 +39,19 @@ void secret_done(struct secret *secret)
 static char *new_value(size_t size, struct error *err)
 {
     char *value = sodium_init() >= 0 ? sodium_malloc(size + 1) : NULL;
-    if (value == NULL)
+    if (value == NULL) {
         error_set(err, ERROR_LIMIT, "there is no protected memory left for a secret");
+        error_hint(err, "`ulimit -l` shows how much a process may lock; raise it for Jupyter");
+    }
     return value;
+}
+
+static int too_large(const char *name, struct error *err)
+{
+    error_set(err, ERROR_LIMIT, "the secret %s is larger than 64 KiB", name);
+    return error_hint(err,
+                      "a secret is a password, a token or a key: keep larger data in a file that "
+                      "only you can read");
 }
 
 /* --- references ------------------------------------------------------------------------------ */
@@ -111,30 +121,13 @@ static int resolve_variable(const char *reference, struct secret *secret, struct
     }
     size_t size = strlen(value);
     if (size > SECRET_SIZE_MAX)
-        return error_set(err, ERROR_LIMIT, "the secret %s is larger than 64 KiB", reference);
+        return too_large(reference, err);
     secret->value = new_value(size, err);
     if (secret->value == NULL)
         return -1;
     memcpy(secret->value, value, size);
     secret->size = size;
     return 0;
-}
-
-/* Reads up to `size` bytes; straight into `data`, so that no copy stays behind in the heap. */
-static ssize_t read_full(int fd, char *data, size_t size)
-{
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = read(fd, data + done, size - done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    return (ssize_t)done;
 }
 
 /* One newline at the end is the editor's, not the secret's. */
@@ -159,11 +152,12 @@ static int resolve_file(const char *reference, struct secret *secret, struct err
     if (!S_ISREG(st.st_mode))
         return error_set(err, ERROR_INVALID, "the secret %s is not a regular file", reference);
     if (st.st_size > SECRET_SIZE_MAX)
-        return error_set(err, ERROR_LIMIT, "the secret %s is larger than 64 KiB", reference);
+        return too_large(reference, err);
     secret->value = new_value((size_t)st.st_size, err);
     if (secret->value == NULL)
         return -1;
-    ssize_t got = read_full(fd, secret->value, (size_t)st.st_size);
+    /* Not by way of a struct buf: no copy stays behind in the heap. */
+    ssize_t got = file_read_full(fd, secret->value, (size_t)st.st_size);
     if (got < 0)
         return error_errno(err, "the secret %s cannot be read", reference);
     secret->size = (size_t)got;
@@ -244,7 +238,7 @@ static unsigned char *read_key(const char *home, bool make, struct error *err)
     if (check_key(fd, path, err) != 0)
         return NULL;
     char *key = new_value(KEY_SIZE, err);
-    if (key != NULL && read_full(fd, key, KEY_SIZE) != KEY_SIZE) {
+    if (key != NULL && file_read_full(fd, key, KEY_SIZE) != KEY_SIZE) {
         error_errno(err, "cannot read %s", path);
         sodium_free(key);
         return NULL;
@@ -349,7 +343,7 @@ int secret_store(const char *home, const char *name, const char *value, size_t s
         return error_set(err, ERROR_INVALID, "the secret \"%s\" is empty: nothing was stored",
                          name);
     if (size > SECRET_SIZE_MAX)
-        return error_set(err, ERROR_LIMIT, "the secret \"%s\" is larger than 64 KiB", name);
+        return too_large(name, err);
     unsigned char *key = make_folder(home, err) == 0 ? read_key(home, true, err) : NULL;
     if (key == NULL)
         return error_wrap(err, "storing the secret \"%s\"", name);

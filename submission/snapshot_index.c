@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
 #define MAGIC "SKIFFIX1" /* the last character is the version of the format */
@@ -52,15 +53,7 @@ static void index_name(uint64_t device, uint64_t inode, char name[SNAPSHOT_OBJEC
 
 static bool read_exactly(int fd, void *data, size_t size)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t got = read(fd, (char *)data + done, size - done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return false;
-        done += (size_t)got;
-    }
-    return true;
+    return file_read_full(fd, data, size) == (ssize_t)size;
 }
 
 /* Fills in the records. False when the file does not read back as an index of this folder. */
@@ -181,8 +174,8 @@ void snapshot_index_save(const struct snapshot_index *index, struct snapshot_obj
     checksum(records, header.count, header.checksum);
     index_name(index->device, index->inode, name);
     AUTO_CLOSE int fd = snapshot_objects_create_tmp(objects, tmp);
-    if (fd >= 0 && snapshot_objects_write(fd, &header, sizeof header) == 0 &&
-        snapshot_objects_write(fd, records, header.count * sizeof *records) == 0 &&
+    if (fd >= 0 && file_write_full(fd, &header, sizeof header) == 0 &&
+        file_write_full(fd, records, header.count * sizeof *records) == 0 &&
         snapshot_objects_publish(objects, tmp, name) == 0)
         return;
     log_debug("the snapshot index was not written: %s", strerror(errno));

@@ -140,38 +140,6 @@ int snapshot_objects_publish(struct snapshot_objects *objects, const char *tmp, 
 
 /* --- storing ---------------------------------------------------------------------------------- */
 
-int snapshot_objects_write(int fd, const void *data, size_t size)
-{
-    const char *rest = data;
-    while (size > 0) {
-        ssize_t put = write(fd, rest, size);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -1;
-        rest += put;
-        size -= (size_t)put;
-    }
-    return 0;
-}
-
-/* Reads until `size` bytes are there or the file ends. */
-static ssize_t read_full(int fd, char *data, size_t size)
-{
-    size_t done = 0;
-    while (done < size) {
-        ssize_t got = read(fd, data + done, size - done);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -1;
-        if (got == 0)
-            break;
-        done += (size_t)got;
-    }
-    return (ssize_t)done;
-}
-
 static bool same_time(struct timespec a, struct timespec b)
 {
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
@@ -212,7 +180,7 @@ static ssize_t next_part(struct transfer *transfer, uint64_t done)
     size_t size = rest < SNAPSHOT_WORKERS_BUFFER ? (size_t)rest + 1 : SNAPSHOT_WORKERS_BUFFER;
     if (check_cancelled(transfer->progress, transfer->err) != 0)
         return -1;
-    ssize_t got = read_full(transfer->fd, transfer->buffer, size);
+    ssize_t got = file_read_full(transfer->fd, transfer->buffer, size);
     if (got < 0)
         return error_errno(transfer->err, "cannot read it");
     atomic_fetch_add(&transfer->progress->bytes_done, (uint64_t)got);
@@ -224,7 +192,7 @@ static int write_tmp(struct transfer *transfer, int *out, size_t size)
 {
     if (*out < 0)
         *out = snapshot_objects_create_tmp(transfer->objects, transfer->tmp);
-    if (*out < 0 || snapshot_objects_write(*out, transfer->buffer, size) != 0)
+    if (*out < 0 || file_write_full(*out, transfer->buffer, size) != 0)
         return error_errno(transfer->err, "cannot write to the store %s", transfer->objects->path);
     return 0;
 }
@@ -333,8 +301,8 @@ static int copy_by_hand(int from, int to, char *buffer, struct snapshot_progress
     for (;;) {
         if (check_cancelled(progress, err) != 0)
             return -1;
-        ssize_t got = read_full(from, buffer, SNAPSHOT_WORKERS_BUFFER);
-        if (got < 0 || snapshot_objects_write(to, buffer, (size_t)got) != 0)
+        ssize_t got = file_read_full(from, buffer, SNAPSHOT_WORKERS_BUFFER);
+        if (got < 0 || file_write_full(to, buffer, (size_t)got) != 0)
             return error_errno(err, "cannot copy it");
         if (got < SNAPSHOT_WORKERS_BUFFER)
             return 0;

@@ -45,9 +45,6 @@ int snapshot_objects_copy(struct snapshot_objects *objects, const struct snapsho
 int snapshot_objects_create_tmp(struct snapshot_objects *objects,
                                 char name[SNAPSHOT_OBJECTS_NAME_SIZE]);
 
-/* Writes all of it. 0, or -1 with errno. */
-int snapshot_objects_write(int fd, const void *data, size_t size);
-
 /* Moves a file of tmp/ to `name` (relative to the store) in one step, making its folder on demand.
  * 0, or -1 with errno. */
 int snapshot_objects_publish(struct snapshot_objects *objects, const char *tmp, const char *name);

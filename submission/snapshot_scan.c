@@ -85,22 +85,6 @@ static int fail_unreadable(struct scan *scan, const char *path, bool is_dir)
 
 /* --- ignore files ----------------------------------------------------------------------------- */
 
-/* Reads at most IGNORE_FILE_MAX bytes; `fd` is open. */
-static int read_rules(int fd, struct buf *text)
-{
-    while (text->size < IGNORE_FILE_MAX) {
-        size_t room = IGNORE_FILE_MAX - text->size;
-        room = room < 65536 ? room : 65536;
-        ssize_t got = read(fd, buf_reserve(text, room), room);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return (int)got;
-        text->size += (size_t)got;
-    }
-    return 0;
-}
-
 /* The rules of the folder `base`, whose ignore file exists; *ret_list stays NULL when it is no
  * plain file. */
 static int load_rules(struct scan *scan, const char *base, const struct ignore_list *parent,
@@ -118,8 +102,10 @@ static int load_rules(struct scan *scan, const char *base, const struct ignore_l
         return fail_unreadable(scan, path, false);
     if (!S_ISREG(st.st_mode))
         return 0;
-    if (read_rules(fd, &text) != 0)
+    ssize_t got = file_read_full(fd, buf_reserve(&text, IGNORE_FILE_MAX), IGNORE_FILE_MAX);
+    if (got < 0)
         return fail_unreadable(scan, path, false);
+    text.size = (size_t)got;
     if (st.st_size > IGNORE_FILE_MAX)
         notes_add(scan->notes, NOTE_WARNING, 0, 0,
                   "%s is larger than %d bytes: what is behind that does not count", shown,
