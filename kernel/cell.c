@@ -23,7 +23,7 @@ struct cell {
     const struct interpreter_slot *slot;
     struct cell_options options; /* its code is ours: */
     char *code;
-    int count;
+    int number;
     json_t *payload;
     /* an open question */
     cell_answer_fn answered; /* NULL: none of ours */
@@ -42,14 +42,14 @@ static const struct interpreter_slot *choose(const struct server *server, const 
     return &server->interpreters[last];
 }
 
-struct cell *cell_new(struct request *request, const struct cell_options *options, int count)
+struct cell *cell_new(struct request *request, const struct cell_options *options, int number)
 {
     struct cell *cell = xcalloc(1, sizeof *cell);
     cell->server = request->server;
     cell->request = request;
     cell->options = *options;
     cell->options.code = cell->code = xstrdup(options->code);
-    cell->count = count;
+    cell->number = number;
     cell->outlet = outlet_new(request->server, request->message, options->silent);
     cell->slot = choose(request->server, options->code);
     cell->payload = json_array();
@@ -75,7 +75,7 @@ const struct message *cell_message(const struct cell *cell)
 
 int cell_number(const struct cell *cell)
 {
-    return cell->options.store_history ? cell->count : 0;
+    return cell->number;
 }
 
 const char *cell_code(const struct cell *cell)
@@ -234,7 +234,8 @@ void cell_abandon(struct cell *cell)
 void cell_finish_ok(struct cell *cell)
 {
     finish(cell,
-           content_execute_ok(cell->count, json_incref(cell->payload), answer_expressions(cell)),
+           content_execute_ok(cell->server->execution_count, json_incref(cell->payload),
+                              answer_expressions(cell)),
            false);
 }
 
@@ -255,5 +256,8 @@ void cell_finish_error(struct cell *cell, const char *ename, const char *evalue,
     if (!cell->options.silent)
         server_publish(cell->server, cell->request->message, "error",
                        content_iopub_error(ename, evalue, json_incref(lines)));
-    finish(cell, content_execute_error(cell->count, content_error(ename, evalue, lines)), true);
+    finish(
+        cell,
+        content_execute_error(cell->server->execution_count, content_error(ename, evalue, lines)),
+        true);
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "kernel/cell.h"
 #include "kernel/companion_private.h"
+#include "kernel/outlet.h"
 #include "kernel/question.h"
 
 /* After the first front end is there: it has asked its first questions by then, and a person has not
@@ -48,7 +49,7 @@ static void drop_process(struct companion *companion)
     client_close(steal(&companion->client));
     companion_process_close(steal(&companion->process));
     json_decref(steal(&companion->info));
-    companion->heard = false;
+    companion->heard = companion->interrupted = false;
 }
 
 /* The one at hand cannot be used. False when there is no other. */
@@ -127,12 +128,12 @@ static void ask(struct companion *companion)
 
 static void finish_close(struct companion *companion);
 
-static void on_exited(const char *how, void *data)
+static void on_exited(const char *how, bool was_ended, void *data)
 {
     struct companion *companion = data;
     if (companion->state == COMPANION_CLOSING) {
         finish_close(companion);
-    } else if (companion->state == COMPANION_STARTING) {
+    } else if (companion->state == COMPANION_STARTING && !was_ended) {
         AUTO_FREE char *problem =
             xasprintf("%s before it answered: is ipykernel installed there?", how);
         if (!try_next(companion, problem))
@@ -141,6 +142,7 @@ static void on_exited(const char *how, void *data)
         log_warning("the companion %s", how);
         drop_process(companion);
         companion->state = COMPANION_ASLEEP;
+        replace(&companion->ended, xstrdup(how));
         if (companion->server != NULL)
             comm_companion_gone(companion->server);
         forward_end_all(companion);
@@ -218,7 +220,7 @@ void companion_catch_up(struct companion *companion, int number)
     }
     if (number > 0) {
         json_array_clear(companion->untold);
-        companion->count = number + 1;
+        companion->count = number;
     }
     if (companion->before.size == 0)
         return;
@@ -272,46 +274,85 @@ static bool claims(void *self, const char *code)
     return true;
 }
 
+static void finish_interrupted(struct cell *cell, const char *when)
+{
+    AUTO_FREE char *line = xasprintf("KeyboardInterrupt: %s", when);
+    const char *const traceback[] = {line};
+    cell_finish_error(cell, "KeyboardInterrupt", "", traceback, ARRAY_SIZE(traceback));
+}
+
+static void finish_died(struct companion *companion, struct cell *cell)
+{
+    AUTO_FREE char *how = steal(&companion->ended);
+    AUTO_FREE char *what =
+        xasprintf("Python %s: its variables are gone.", how != NULL ? how : "ended");
+    const char *const traceback[] = {
+        what, "The next cell starts a new one; the server's log has what it said last."};
+    cell_finish_error(cell, "DeadKernelError", what, traceback, ARRAY_SIZE(traceback));
+}
+
 static void on_cell_done(struct companion *companion, struct message *reply, void *data)
 {
-    static const char *const died[] = {
-        "Python ended while this cell ran: its variables are gone.",
-        "The next cell starts a new one; the server's log has what it said last."};
     static const char *const going[] = {"the kernel is going"};
     struct cell *cell = data;
-    if (reply != NULL)
+    if (reply != NULL) {
+        const json_t *content = message_part(reply, MESSAGE_CONTENT, NULL);
+        companion->count = (int)json_get_int(content, "execution_count", companion->count - 1) + 1;
         cell_finish_relayed(cell, reply);
-    else if (companion->state == COMPANION_NONE)
+    } else if (companion->state == COMPANION_NONE) {
         cell_hand_on(cell);
-    else if (companion->state == COMPANION_CLOSING)
+    } else if (companion->state == COMPANION_CLOSING) {
         cell_finish_error(cell, "KernelStopped", going[0], going, ARRAY_SIZE(going));
-    else
-        cell_finish_error(cell, "DeadKernelError", died[0], died, ARRAY_SIZE(died));
+    } else if (companion->state == COMPANION_READY) {
+        companion->count = 0; /* whatever it is: the next cell sets it */
+        finish_interrupted(cell, "as the cell began or ended");
+    } else {
+        finish_died(companion, cell);
+    }
 }
 
 static void execute(void *self, struct cell *cell)
 {
-    forward_cell(self, cell_message(cell), cell_number(cell), on_cell_done, cell);
+    struct companion *companion = self;
+    if (companion->ended != NULL && !cell_silent(cell)) {
+        outlet_printf(cell_outlet(cell), OUTLET_STDERR,
+                      "Python %s since the last cell: its variables are gone. This is a new one.\n",
+                      companion->ended);
+        free(steal(&companion->ended));
+    }
+    forward_cell(companion, cell, on_cell_done);
 }
 
 static void interrupt(void *self, struct cell *cell)
 {
     struct companion *companion = self;
-    static const char *const traceback[] = {"KeyboardInterrupt: Python had not started yet"};
     if (companion->state == COMPANION_READY)
         companion_interrupt(companion);
     else if (forward_forget(companion, cell))
-        cell_finish_error(cell, "KeyboardInterrupt", "", traceback, 1);
+        finish_interrupted(cell, "Python had not started yet");
 }
 
+/* Python ignores the signal unless it runs something, and what it is told between cells must not be
+ * cut short: the interrupt waits until what it is for has begun. */
 void companion_interrupt(struct companion *companion)
 {
-    if (companion->state != COMPANION_READY)
+    if (companion == NULL || companion->state != COMPANION_READY)
+        return;
+    enum forward_code code = forward_code(companion);
+    companion->interrupted = code == FORWARD_CODE_WAITS;
+    if (code != FORWARD_CODE_RUNS)
         return;
     if (companion->candidates.items[companion->candidate].by_message)
         forward_own(companion, "interrupt_request", json_object(), NULL, NULL);
     else
         companion_process_signal(companion->process, SIGINT);
+    forward_interrupted(companion);
+}
+
+void companion_begun(struct companion *companion)
+{
+    if (companion->interrupted)
+        companion_interrupt(companion);
 }
 
 static void on_question_done(struct companion *companion, struct message *reply, void *data)
@@ -444,6 +485,7 @@ static void on_handle_closed(uv_handle_t *handle)
     candidates_done(&companion->candidates);
     strlist_done(&companion->notes);
     buf_done(&companion->before);
+    free(companion->ended);
     buf_done(&companion->held_text);
     json_decref(companion->untold);
     free(companion);

@@ -48,7 +48,7 @@ MUST_CHECK json_t *companion_describe(const struct companion *companion);
  * the prelude must tell it. */
 void companion_tell(struct companion *companion, const char *code);
 
-/* SIGINT, or what its kernelspec wants instead: what it runs ends soon. */
+/* SIGINT, or what its kernelspec wants instead: what it runs ends soon. NULL is allowed. */
 void companion_interrupt(struct companion *companion);
 
 /* Asks for the values of expressions ({name: text}, taken) in the companion's namespace, which is

@@ -39,10 +39,13 @@ struct companion {
     uv_timer_t timer; /* asleep: start soon; starting: ask again; closing: kill */
     unsigned open_handles;
 
+    char *ended; /* how the last one ended, until a cell has said so; or NULL */
+
     json_t *info;      /* the content of its kernel_info_reply; NULL before it is ready */
     bool is_ipython;   /* it has In, Out and an execution counter that can be set */
     bool heard;        /* something came on its IOPub */
     int count;         /* the number its next cell gets */
+    bool interrupted;  /* as soon as what it is asked to run has begun */
     json_t *untold;    /* [[number, code]...]: cells of ours that its In has not */
     struct buf before; /* Python to be run before its next cell */
 
@@ -60,8 +63,11 @@ struct companion {
 /* Starts it when it is not there. False when there is none to start. */
 bool companion_wake(struct companion *companion);
 
-/* Before a cell of that number (0: it takes none) goes out: what the companion must know first. */
+/* Before a cell of that number (0: whatever it is) goes out: what the companion must know first. */
 void companion_catch_up(struct companion *companion, int number);
+
+/* Something has begun that can be interrupted. */
+void companion_begun(struct companion *companion);
 
 /* --- forward.c -------------------------------------------------------------------------------- */
 
@@ -74,16 +80,16 @@ typedef void (*forward_fn)(struct companion *companion, struct message *reply, v
 void forward_message(struct companion *companion, enum channel channel,
                      const struct message *message, forward_fn done, void *data);
 
-/* The same for a cell that takes a number (0: none). */
-void forward_cell(struct companion *companion, const struct message *message, int number,
-                  forward_fn done, void *data);
+/* The same for a cell, which is what `done` is given. */
+void forward_cell(struct companion *companion, struct cell *cell, forward_fn done);
 
 /* The same for a question, which is not worth waiting for long while a cell runs. */
 void forward_question(struct companion *companion, const struct message *message, forward_fn done,
                       void *data);
 
-/* Sends a request of our own. `content` is taken, `done` may be NULL. Not before the companion is
- * ready, but for kernel_info_request, whose reply alone is its end. */
+/* Sends a request of our own. `content` is taken; `done` may be NULL for what is not to be
+ * interrupted. It waits for the companion, but for the kernel_info_request of its start, whose reply
+ * alone is its end. */
 void forward_own(struct companion *companion, const char *type, json_t *content, forward_fn done,
                  void *data);
 
@@ -98,6 +104,18 @@ void forward_end_all(struct companion *companion);
 
 /* A reply from shell or control; taken over. */
 void forward_replied(struct companion *companion, struct message *reply);
+
+/* The companion says that it has begun a request: first busy, then (`shown`) the input, but for what
+ * is silent. */
+void forward_began(struct companion *companion, const char *msg_id, bool shown);
+
+/* What an interrupt would stop: nothing, code that has not begun yet, or code that runs. */
+enum forward_code { FORWARD_NO_CODE, FORWARD_CODE_WAITS, FORWARD_CODE_RUNS };
+enum forward_code forward_code(const struct companion *companion);
+
+/* The code that runs was interrupted. Asks something: ipykernel may end without a reply, and one that
+ * awaits looks for signals only when something comes. */
+void forward_interrupted(struct companion *companion);
 
 /* The companion has said idle about a request. */
 void forward_idle(struct companion *companion, const char *msg_id);

@@ -145,7 +145,7 @@ static void on_exited(uv_process_t *handle, int64_t status, int number)
                                       : xasprintf("exited with status %lld", (long long)status);
     process->pid = 0;
     if (!process->closed)
-        process->exited(how, process->data);
+        process->exited(how, number == SIGKILL || number == SIGTERM, process->data);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -17,8 +17,9 @@
 
 struct companion_process;
 
-/* The process has ended: `how` is "exited with status 1" or "was killed by signal 9". */
-typedef void (*companion_exited_fn)(const char *how, void *data);
+/* The process has ended: `how` is "exited with status 1" or "was killed by signal 9". `was_ended`: by
+ * somebody who wanted it gone (SIGKILL, SIGTERM), which says nothing about the program. */
+typedef void (*companion_exited_fn)(const char *how, bool was_ended, void *data);
 
 int companion_process_start(uv_loop_t *loop, const struct candidate *candidate,
                             companion_exited_fn exited, void *data,

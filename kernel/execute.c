@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "kernel/companion.h"
 #include "kernel/history.h"
 #include "kernel/server_private.h"
 #include "protocol/content.h"
@@ -37,9 +38,8 @@ static struct request *pop(struct server *server)
 
 static void abort_request(struct request *request)
 {
-    int count = request->server->execution_count;
     request_begin(request);
-    request_end(request, content_execute_aborted(count));
+    request_end(request, content_aborted());
 }
 
 /* Sends the reply of a failed cell that was held back. */
@@ -71,7 +71,9 @@ static int read_options(const json_t *content, struct cell_options *options, str
         return error_set(err, ERROR_INVALID,
                          "the field user_expressions of the request must be an "
                          "object");
-    options->store_history = options->store_history && !options->silent;
+    /* As IPython: nothing is run, so nothing is numbered. */
+    bool is_blank = options->code[strspn(options->code, " \t\n\r\f\v")] == '\0';
+    options->store_history = options->store_history && !options->silent && !is_blank;
     return 0;
 }
 
@@ -88,17 +90,18 @@ static void begin(struct request *request)
         request_fail(request, &err);
         return;
     }
-    if (options.store_history)
-        server->execution_count++;
+    int number = server->execution_count + 1;
     if (!options.silent)
         server_publish(server, request->message, "execute_input",
-                       content_execute_input(options.code, server->execution_count));
-    if (options.store_history)
-        history_add(server, server->execution_count, options.code);
-    server->cell = cell_new(request, &options, server->execution_count);
+                       content_execute_input(options.code, number));
+    if (options.store_history) {
+        server->execution_count = number;
+        history_add(server, number, options.code);
+    }
+    server->cell = cell_new(request, &options, number);
     const struct interpreter_slot *slot = cell_interpreter(server->cell);
     if (slot->self != server->companion && options.store_history)
-        companion_note_cell(server->companion, server->execution_count, options.code);
+        companion_note_cell(server->companion, number, options.code);
     slot->interpreter->execute(slot->self, server->cell);
 }
 
@@ -164,8 +167,10 @@ void execute_cell_ended(struct server *server, struct request *request, json_t *
 
 void execute_interrupt(struct server *server)
 {
-    if (server->cell == NULL)
+    if (server->cell == NULL) {
+        companion_interrupt(server->companion);
         return;
+    }
     const struct interpreter_slot *slot = cell_interpreter(server->cell);
     struct cell *cell = server->cell;
     cell_drop_input(cell);

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "kernel/cell.h"
 #include "kernel/companion_private.h"
 
 /* Completion while a cell runs: the companion answers when the cell ends, which may be an hour; a
@@ -22,8 +23,10 @@ struct forward {
     const char *type;              /* our own; static */
     json_t *content;               /* our own, until it is sent */
     char *msg_id;                  /* NULL: our own, not sent yet */
-    int number;                    /* a cell's, or 0 */
-    bool is_cell, is_question;
+    struct cell *cell;             /* NULL: it is none */
+    bool is_question;
+    bool is_code, is_silent, has_begun; /* what an interrupt is for */
+    bool is_comm;
     bool needs_reply, needs_idle; /* still */
     bool sent;
     struct message *reply;
@@ -62,10 +65,21 @@ static void forward_free(struct forward *forward)
     free(forward);
 }
 
+/* What an interrupt is for: the first that runs, or the first at all. */
+static struct forward *find_code(const struct companion *companion, bool begun)
+{
+    struct forward *forward = companion->forwards;
+    while (forward != NULL && !(forward->is_code && forward->has_begun >= begun))
+        forward = forward->next;
+    return forward;
+}
+
 /* Takes it out of the list and tells its owner. */
 static void end(struct companion *companion, struct forward *forward)
 {
     take_out(companion, forward);
+    if (find_code(companion, false) == NULL)
+        companion->interrupted = false;
     if (forward->done != NULL)
         forward->done(companion, steal(&forward->reply), forward->data);
     forward_free(forward);
@@ -81,8 +95,8 @@ static void send_out(struct companion *companion, struct forward *forward)
 {
     forward->sent = true;
     if (forward->message != NULL) {
-        if (forward->is_cell)
-            companion_catch_up(companion, forward->number);
+        if (forward->cell != NULL)
+            companion_catch_up(companion, cell_number(forward->cell));
         client_relay(companion->client, forward->channel, forward->message);
     } else {
         replace(&forward->msg_id, client_send(companion->client, forward->channel, forward->type,
@@ -105,6 +119,9 @@ static struct forward *add_message(struct companion *companion, enum channel cha
     struct forward *forward = add(companion, channel, message->type, done, data);
     forward->message = message;
     forward->msg_id = xstrdup(message->msg_id);
+    /* What a button starts may take as long as a cell. */
+    forward->is_comm = strncmp(message->type, "comm_", 5) == 0 && !forward->needs_reply;
+    forward->is_code = forward->is_silent = forward->is_comm;
     return forward;
 }
 
@@ -114,19 +131,19 @@ void forward_message(struct companion *companion, enum channel channel,
     begin(companion, add_message(companion, channel, message, done, data));
 }
 
-void forward_cell(struct companion *companion, const struct message *message, int number,
-                  forward_fn done, void *data)
+void forward_cell(struct companion *companion, struct cell *cell, forward_fn done)
 {
-    struct forward *forward = add_message(companion, CHANNEL_SHELL, message, done, data);
-    forward->is_cell = true;
-    forward->number = number;
+    struct forward *forward = add_message(companion, CHANNEL_SHELL, cell_message(cell), done, cell);
+    forward->cell = cell;
+    forward->is_code = true;
+    forward->is_silent = cell_silent(cell);
     begin(companion, forward);
 }
 
 static bool cell_is_running(const struct companion *companion)
 {
     const struct forward *forward = companion->forwards;
-    while (forward != NULL && !(forward->is_cell && forward->sent))
+    while (forward != NULL && !(forward->cell != NULL && forward->sent))
         forward = forward->next;
     return forward != NULL;
 }
@@ -155,13 +172,15 @@ void forward_question(struct companion *companion, const struct message *message
 void forward_own(struct companion *companion, const char *type, json_t *content, forward_fn done,
                  void *data)
 {
-    bool is_first = strcmp(type, "kernel_info_request") == 0;
+    bool is_first =
+        companion->state == COMPANION_STARTING && strcmp(type, "kernel_info_request") == 0;
     bool is_control =
         strcmp(type, "interrupt_request") == 0 || strcmp(type, "shutdown_request") == 0;
     struct forward *forward =
         add(companion, is_control ? CHANNEL_CONTROL : CHANNEL_SHELL, type, done, data);
     forward->content = content;
     forward->needs_idle = !is_first;
+    forward->is_code = forward->is_silent = done != NULL && strcmp(type, "execute_request") == 0;
     if (is_first)
         send_out(companion, forward);
     else
@@ -222,11 +241,69 @@ void forward_replied(struct companion *companion, struct message *reply)
     end_if_whole(companion, forward);
 }
 
+void forward_began(struct companion *companion, const char *msg_id, bool shown)
+{
+    struct forward *forward = find(companion, msg_id);
+    if (forward == NULL || !forward->is_code || forward->is_silent == shown)
+        return;
+    forward->has_begun = true;
+    companion_begun(companion);
+}
+
+enum forward_code forward_code(const struct companion *companion)
+{
+    if (find_code(companion, true) != NULL)
+        return FORWARD_CODE_RUNS;
+    return find_code(companion, false) != NULL ? FORWARD_CODE_WAITS : FORWARD_NO_CODE;
+}
+
+/* The answer to what was asked later: replies come in order, so if there is none yet, none will come. */
+static void on_later_reply(struct companion *companion, struct message *reply, void *data)
+{
+    AUTO_FREE char *msg_id = data;
+    struct forward *forward = reply != NULL ? find(companion, msg_id) : NULL;
+    message_free(reply);
+    if (forward == NULL)
+        return;
+    forward->needs_reply = false;
+    end_if_whole(companion, forward);
+}
+
+void forward_interrupted(struct companion *companion)
+{
+    const struct forward *forward = find_code(companion, true);
+    if (forward != NULL && forward->msg_id != NULL)
+        forward_own(companion, "kernel_info_request", json_object(), on_later_reply,
+                    xstrdup(forward->msg_id));
+}
+
+/* ipykernel handles comm messages beside a cell that awaits, and says neither busy nor idle then. So
+ * they end with the idle of what was asked after them. */
+static void end_comms_before(struct companion *companion, const struct forward *last)
+{
+    for (struct forward *forward = companion->forwards, *next; forward != last; forward = next) {
+        next = forward->next;
+        if (forward->is_comm && forward->sent)
+            end(companion, forward);
+    }
+}
+
+static bool comms_wait_after(const struct forward *forward)
+{
+    while (forward != NULL && !(forward->is_comm && forward->sent))
+        forward = forward->next;
+    return forward != NULL;
+}
+
 void forward_idle(struct companion *companion, const char *msg_id)
 {
     struct forward *forward = find(companion, msg_id);
     if (forward == NULL)
         return;
     forward->needs_idle = false;
+    if (forward->channel == CHANNEL_SHELL)
+        end_comms_before(companion, forward);
+    if (forward->cell != NULL && comms_wait_after(forward))
+        forward_own(companion, "kernel_info_request", json_object(), NULL, NULL);
     end_if_whole(companion, forward);
 }

@@ -33,8 +33,10 @@ static bool is_about_our_own(const struct companion *companion, const struct mes
 static void on_status(struct companion *companion, struct message *message)
 {
     const json_t *content = message_part(message, MESSAGE_CONTENT, NULL);
-    if (strcmp(json_get_string(content, "execution_state", ""), "idle") != 0)
+    if (strcmp(json_get_string(content, "execution_state", ""), "idle") != 0) {
+        forward_began(companion, parent_id(message), false);
         return;
+    }
     relay_flush(companion); /* all output before its idle */
     forward_idle(companion, parent_id(message));
 }
@@ -120,6 +122,8 @@ static void on_iopub(struct companion *companion, struct message *message)
     static const char *const ours[] = {"execute_input", "iopub_welcome", "shutdown_reply"};
     bool is_relayed = companion->server != NULL && !is_about_our_own(companion, message);
     companion->heard = true;
+    if (strcmp(message->type, "execute_input") == 0)
+        forward_began(companion, parent_id(message), true);
     for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
         is_relayed = is_relayed && strcmp(message->type, ours[i]) != 0;
     if (is_relayed && strcmp(message->type, "stream") == 0) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Jupyter's own tests for kernels. What only Python cells could give is taken out, not skipped."""
+"""Jupyter's own tests for kernels, all of them, on cells of Skiff and of Python."""
 
 import pathlib
 import tempfile
@@ -47,11 +47,22 @@ class TestKernel(Installed, jupyter_kernel_test.KernelTests):
     file_extension = ".py"
 
     code_hello_world = SUBMIT
-    code_generate_error = "1 / 0"  # plain code, and nobody to give it to
-    code_display_data = [{"code": "%skiff", "mime": "text/html"}, {"code": "%computes", "mime": "text/html"},
-                         {"code": "%skiff", "mime": "text/plain"}]
-    code_inspect_sample = "%computes"
-    code_history_pattern = "%comp?te*"
+    code_stderr = "import sys; print('test', file=sys.stderr)"
+    code_page_something = "len?"
+    code_generate_error = "1 / 0"
+    code_execute_result = [
+        {"code": "6 * 7", "result": "42"},
+        {"code": "'a' + 'b'", "result": "'ab'"},
+        {"code": "class H:\n    _repr_html_ = lambda self: '<b>h</b>'\nH()", "result": "<b>h</b>", "mime": "text/html"},
+    ]
+    code_display_data = [
+        {"code": "%skiff", "mime": "text/html"},
+        {"code": "%computes", "mime": "text/plain"},
+        {"code": "from IPython.display import HTML, display; display(HTML('<b>x</b>'))", "mime": "text/html"},
+    ]
+    code_clear_output = "from IPython.display import clear_output; clear_output()"
+    code_inspect_sample = "zip"
+    code_history_pattern = "1?2*"
     supported_history_operations = ("tail", "range", "search")
 
     completion_samples = [
@@ -59,20 +70,22 @@ class TestKernel(Installed, jupyter_kernel_test.KernelTests):
         {"text": "%%comp", "matches": {"%%compute"}},
         {"text": "%%submit x --no", "matches": {"--no-wait"}},
         {"text": "%%submit x\nscri", "matches": {"script: "}},
+        {"text": "zi", "matches": {"zip"}},
+        {"text": "import textwrap as t; t.sho", "matches": {"shorten"}},
     ]
-    complete_code_samples = ["%runs", "%computes\n%runs", "%%compute cpu\nmax_nodes: 2\n\n"]
-    incomplete_code_samples = ["%%compute cpu\nmax_nodes: 2"]
-
-    # Results, pages, stderr and cleared outputs come from Python cells alone.
-    test_execute_stderr = None
-    test_execute_result = None
-    test_pager = None
-    test_clear_output = None
+    complete_code_samples = ["%runs", "%computes\n%runs", "%%compute cpu\nmax_nodes: 2\n\n", "1",
+                             "def f(x):\n    return x\n\n\n"]
+    incomplete_code_samples = ["%%compute cpu\nmax_nodes: 2", "print('''hello", "def f(x):\n    x * 2"]
+    invalid_code_samples = ["import = 7q"]
 
     def test_history(self):
-        self.code_execute_result = [{"code": "%computes"}, {"code": "%runs"}, {"code": "%computes"},
-                                    {"code": "%computes"}]
+        self.code_execute_result = [{"code": code, "result": result} for code, result in (
+            ("1+1", "2"), ("%runs", None), ("1+2+3", "6"), ("1+2+3", "6"), ("2+2", "4"), ("12*12", "144"))]
         super().test_history()
+
+    def test_inspect_magic(self):
+        self.code_inspect_sample = "%computes"
+        self.test_inspect()
 
 
 class TestWelcome(Installed, jupyter_kernel_test.IopubWelcomeTests):
