@@ -86,7 +86,7 @@ static int serve(const struct connection *connection, const char *companion, uv_
     AUTO_FREE char *history = file_join(submission_home(program.submission), "history.db");
     const struct interpreter_slot interpreters[] = {{&magics_interpreter, program.magics},
                                                     {&companion_interpreter, program.companion},
-                                                    {&plain_interpreter, program.magics}};
+                                                    {&plain_interpreter, program.companion}};
     struct server_options server = {.connection = connection,
                                     .interpreters = interpreters,
                                     .interpreter_count = ARRAY_SIZE(interpreters),

@@ -122,8 +122,8 @@ void forward_idle(struct companion *companion, const char *msg_id);
 
 /* --- relay.c ---------------------------------------------------------------------------------- */
 
-/* A message of the companion's; taken over. */
-void relay_message(enum channel channel, struct message *message, void *companion);
+/* A message of the companion's, which is `data`; taken over. */
+void relay_message(enum channel channel, struct message *message, void *data);
 
 /* Sends what is held back. */
 void relay_flush(struct companion *companion);

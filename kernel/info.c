@@ -144,7 +144,7 @@ void info_handle_usage(struct request *request)
     request_end(request,
                 json_pack("{s:s, s:i, s:f, s:I, s:i, s:f, s:o}", "hostname", host, "pid",
                           (int)getpid(), "kernel_cpu", cpu_percent(server, companion_cpu_us),
-                          "kernel_memory", (json_int_t)(resident_bytes() + companion_memory),
+                          "kernel_memory", (json_int_t)resident_bytes() + companion_memory,
                           "cpu_count", (int)sysconf(_SC_NPROCESSORS_ONLN), "host_cpu_percent",
                           host_cpu_percent(server), "host_virtual_memory", host_memory()));
 }

@@ -156,8 +156,8 @@ struct cell *cell_new(struct request *request, const struct cell_options *option
 const struct message *cell_message(const struct cell *cell); /* its request */
 int cell_number(const struct cell *cell);                    /* In[number] */
 void cell_hand_on(struct cell *cell); /* to the last interpreter: this one cannot */
-void cell_relay_question(struct cell *cell, const struct message *input_request);
-void cell_finish_relayed(struct cell *cell, struct message *reply); /* taken over */
+void cell_relay_question(struct cell *cell, const struct message *message); /* input_request */
+void cell_finish_relayed(struct cell *cell, struct message *reply);         /* taken over */
 void cell_drop_input(struct cell *cell); /* interrupted: whoever asked is told NULL */
 void cell_abandon(
     struct cell *cell); /* the server closes: ends it with an error; NULL is allowed */

@@ -80,15 +80,15 @@ static const char *next_step(const struct error *err)
         [ERROR_INVALID] =
             "put a ? behind the magic (%%submit?) to see how it is used, with an example",
         [ERROR_NOT_FOUND] = "%runs, %environments and %computes list what there is",
-        [ERROR_DENIED] = "look at the owner and the mode of what is named; %workspace says where "
-                         "Skiff keeps things",
+        [ERROR_DENIED] = ("look at the owner and the mode of what is named; %workspace says where "
+                          "Skiff keeps things"),
         [ERROR_IO] =
             "look at the disk that is named, then run the cell again; nothing was half done",
         [ERROR_BUSY] = "run the cell again in a moment",
         [ERROR_CORRUPT] =
             "`skiff reindex` in a terminal rebuilds the index and names what does not read",
-        [ERROR_INTERNAL] = "this is a mistake of Skiff's: please report it with the server's log "
-                           "(start it with SKIFF_LOG=debug)",
+        [ERROR_INTERNAL] = ("this is a mistake of Skiff's: please report it with the server's log "
+                            "(start it with SKIFF_LOG=debug)"),
     };
     if (err->hint != NULL)
         return err->hint;

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Cells that are not Skiff's, while there is no companion kernel: an honest error, and nothing for
- * an empty cell. */
+/* Cells that are not Skiff's, where no companion kernel was found: an honest error that tells what was
+ * tried, and nothing for an empty cell. Its state is the companion, or NULL. */
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/json.h"
 #include "kernel/cell.h"
+#include "kernel/companion.h"
 #include "magics/diagnostic.h"
 #include "magics/magics.h"
 #include "magics/parse.h"
@@ -38,11 +41,21 @@ static void finish_as_python(struct cell *cell, const struct error *err, const c
     cell_finish_error(cell, ename, evalue, (const char *const[]){text}, 1);
 }
 
+/* One line for each kernel that could not be used. */
+static void tell_what_was_tried(const struct companion *companion, struct buf *text)
+{
+    AUTO_JSON json_t *description = companion != NULL ? companion_describe(companion) : NULL;
+    size_t i;
+    json_t *note;
+    json_array_foreach (json_object_get(description, "notes"), i, note)
+        buf_printf(text, "\n  %s", json_string_value(note));
+}
+
 static void plain_execute(void *self, struct cell *cell)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
+    AUTO_BUF struct buf text = BUF_INIT;
     const char *code = cell_code(cell);
-    (void)self;
     if (parse_is_blank(code)) {
         cell_finish_ok(cell);
         return;
@@ -55,10 +68,13 @@ static void plain_execute(void *self, struct cell *cell)
         diagnostic_finish(cell, &err, code, NULL);
         return;
     }
-    error_set(&err, ERROR_UNSUPPORTED,
-              "this cell is plain code, and this kernel has no Python to run it");
-    error_hint(&err, "Skiff runs its magics: %%%%environment, %%%%compute, %%%%submit and others; "
-                     "%%skiff lists all");
+    buf_puts(&text, "this cell is plain code, and this kernel has no Python to run it");
+    tell_what_was_tried(self, &text);
+    error_set(&err, ERROR_UNSUPPORTED, "%s", text.data);
+    error_hint(&err,
+               "pip install ipykernel into a Python, name it with `skiff install --companion "
+               "PYTHON` and restart the kernel; Skiff's own magics work without (%%skiff lists "
+               "them)");
     finish_as_python(cell, &err, "NoCompanionError");
 }
 

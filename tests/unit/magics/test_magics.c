@@ -586,7 +586,7 @@ static void plain_cells_get_an_honest_answer(void **state)
         {"\n# only a comment\n", NULL, NULL},
         {"import os", "NoCompanionError", "no Python"},
         {"x = 1\n%%environment y\nimage: a\n", "InvalidError", "line 2, column 1"},
-        {"%matplotlib inline", "NoCompanionError", "%skiff lists all"},
+        {"%matplotlib inline", "NoCompanionError", "skiff install --companion"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct cell cell = {.code = cases[i].code};
