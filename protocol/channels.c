@@ -1,34 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The five sockets on the loop.
+/* The five sockets on the loop: their life, and what comes in.
  *
  * Every byte that comes in passes multipart_receive() (limits), wire_decode() (shape, signature,
  * header) and session_remember() (replays) before the owner sees it; what fails is dropped and
- * logged at debug. The struct outlives channels_close() until the loop has closed `closer`, so a
+ * counted. The struct outlives channels_close() until the loop has closed `closer`, so a
  * callback may close the channels it is called from. */
 #include "protocol/channels.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
 #include "base/buf.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/utf8.h"
+#include "protocol/channels_private.h"
 #include "protocol/endpoint.h"
-#include "protocol/multipart.h"
-#include "protocol/outbox.h"
 #include "protocol/wire.h"
-#include "protocol/zwatch.h"
 
 /* Messages read from one socket before the others get their turn. */
 #define READ_BURST 16
-
-/* No limit on what is queued to be sent. ROUTER and XPUB drop what is over it without a word, and a
- * reply or a status lost leaves a front end waiting for ever. */
-#define SEND_QUEUE_MAX 0
 
 /* How long a queued message may hold up our end; a front end that is alive takes it in no time. */
 #define LINGER_MS 1000
@@ -36,26 +28,36 @@
 /* Jupyter's heartbeat is "ping"; a subscription is a topic. Nothing on these channels is large. */
 #define SMALL_FRAME_MAX (64 * 1024)
 
-struct link {
-    struct channels *channels;
-    enum channel channel;
-    void *socket;
-    struct zwatch *watch;
-    bool bound;
-};
+const struct channels_dropped *channels_dropped(const struct channels *channels)
+{
+    return &channels->dropped;
+}
 
-struct channels {
-    const struct connection *connection;
-    struct session *session;
-    struct channels_callbacks callbacks;
-    void *data;
-    void *context;
-    struct link links[CHANNEL_COUNT];
-    struct multipart inbox;
-    struct outbox outbox;
-    uv_idle_t closer; /* never started: its close callback is where the sockets end */
-    bool closed;
-};
+static bool is_power_of_ten(uint64_t number)
+{
+    while (number > 0 && number % 10 == 0)
+        number /= 10;
+    return number == 1;
+}
+
+void channels_count_dropped(enum channel channel, uint64_t *counter, const char *what)
+{
+    const char *name = connection_channel_name(channel);
+    ++*counter;
+    if (is_power_of_ten(*counter))
+        log_warning("%s: dropped %s (number %llu of its kind)", name, what,
+                    (unsigned long long)*counter);
+    else
+        log_debug("%s: dropped %s", name, what);
+}
+
+/* Where a message that wire_decode() refused counts. */
+static uint64_t *counter_of(struct channels *channels, enum error_code code)
+{
+    if (code == ERROR_DENIED)
+        return &channels->dropped.forged;
+    return code == ERROR_LIMIT ? &channels->dropped.oversized : &channels->dropped.malformed;
+}
 
 static void on_message(struct link *link)
 {
@@ -67,11 +69,11 @@ static void on_message(struct link *link)
     struct message *message =
         wire_decode(connection->key, connection->key_size, channels->inbox.frames,
                     channels->inbox.count, signature, &err);
-    const char *name = connection_channel_name(link->channel);
     if (message == NULL)
-        log_debug("%s: dropped %s", name, err.text);
+        channels_count_dropped(link->channel, counter_of(channels, err.code), err.text);
     else if (!session_remember(channels->session, signature))
-        log_debug("%s: dropped a replayed message", name);
+        channels_count_dropped(link->channel, &channels->dropped.replayed,
+                               "a message that came before");
     else
         channels->callbacks.message(link->channel, steal(&message), channels->data);
 }
@@ -82,7 +84,7 @@ static void on_subscription(struct link *link)
 {
     struct channels *channels = link->channels;
     const struct frame *frame = &channels->inbox.frames[0];
-    if (frame->size == 0 || frame->data[0] != 1)
+    if (channels->inbox.count != 1 || frame->size == 0 || frame->data[0] != 1)
         return;
     AUTO_FREE char *topic = xstrndup(frame->data + 1, frame->size - 1);
     AUTO_BUF struct buf clean = BUF_INIT;
@@ -109,12 +111,12 @@ static void on_readable(void *data)
     struct link *link = data;
     struct channels *channels = link->channels;
     for (int i = 0; i < READ_BURST && !channels->closed; i++) {
-        switch (multipart_receive(&channels->inbox, link->socket)) {
+        switch (multipart_receive(&channels->inbox, link->socket, WIRE_MESSAGE_MAX)) {
         case MULTIPART_NONE:
             return;
         case MULTIPART_REFUSED:
-            log_debug("%s: dropped a message over the limits",
-                      connection_channel_name(link->channel));
+            channels_count_dropped(link->channel, &channels->dropped.oversized,
+                                   "a message of too many bytes or frames");
             continue;
         case MULTIPART_TAKEN:
             break;
@@ -153,7 +155,9 @@ static int open_link(struct link *link, struct error *err)
     set_max_frame(link->socket, is_small ? SMALL_FRAME_MAX : WIRE_MESSAGE_MAX);
     set_option(link->socket, ZMQ_LINGER, LINGER_MS);
     if (link->channel != CHANNEL_HB)
-        set_option(link->socket, ZMQ_SNDHWM, SEND_QUEUE_MAX);
+        backlog_init(&link->backlog, link->socket, is_iopub);
+    if (link->channel == CHANNEL_STDIN) /* who is not there is not asked: parked.h */
+        set_option(link->socket, ZMQ_ROUTER_MANDATORY, 1);
     if (is_iopub)
         set_option(link->socket, ZMQ_XPUB_VERBOSE, 1);
     else /* a front end that reconnects keeps its identity, and its replies must reach it */
@@ -182,6 +186,7 @@ static void close_sockets(struct channels *channels)
 
 static void channels_free(struct channels *channels)
 {
+    channels_send_done(channels);
     close_sockets(channels);
     outbox_done(&channels->outbox);
     free(channels);
@@ -197,6 +202,7 @@ void channels_close(struct channels *channels)
     if (channels == NULL || channels->closed)
         return;
     channels->closed = true;
+    channels_send_done(channels);
     for (int i = 0; i < CHANNEL_COUNT; i++)
         zwatch_close(channels->links[i].watch);
     uv_close((uv_handle_t *)&channels->closer, on_closer_closed);
@@ -219,6 +225,7 @@ int channels_open(uv_loop_t *loop, const struct connection *connection, struct s
                   struct channels **ret_channels, struct error *err)
 {
     struct channels *channels = xcalloc(1, sizeof *channels);
+    channels->loop = loop;
     channels->connection = connection;
     channels->session = session;
     channels->callbacks = *callbacks;
@@ -243,75 +250,4 @@ int channels_open(uv_loop_t *loop, const struct connection *connection, struct s
     }
     *ret_channels = channels;
     return 0;
-}
-
-/* What goes before the delimiter: the request's identities on a ROUTER, the topic on IOPub. */
-static const struct blob *address_of(enum channel channel, const struct outgoing *message,
-                                     struct blob *topic, size_t *ret_count)
-{
-    const struct message *relayed = message->relayed;
-    *ret_count = 1;
-    if (channel != CHANNEL_IOPUB) {
-        *ret_count = message->request != NULL ? message->request->identity_count : 0;
-        return *ret_count > 0 ? message->request->identities : NULL;
-    }
-    if (message->topic == NULL && relayed != NULL && relayed->identity_count == 1)
-        return relayed->identities;
-    const char *text = message->topic != NULL ? message->topic : message->type;
-    *topic = (struct blob){.data = (char *)(uintptr_t)text, .size = strlen(text)};
-    return topic;
-}
-
-static struct part text_part(const struct message *message, enum message_part part)
-{
-    const struct blob *text = &message->parts[part];
-    return (struct part){.text = {.data = text->data, .size = text->size}};
-}
-
-/* A relayed message's own header (id, date, user), in our session: a front end drops what comes from
- * another one. */
-static json_t *header_of(struct session *session, const struct outgoing *message)
-{
-    if (message->relayed == NULL)
-        return session_header(session, message->type);
-    json_t *header = json_copy(message->relayed->header);
-    json_object_set_new(header, "session", json_string(session_id(session)));
-    return header;
-}
-
-void channels_send(struct channels *channels, enum channel channel, const struct outgoing *message)
-{
-    struct link *link = &channels->links[channel];
-    const struct message *relayed = message->relayed;
-    AUTO_JSON json_t *content = message->content;
-    AUTO_JSON json_t *metadata = message->metadata;
-    struct blob topic;
-    size_t address_count;
-    assert(channel != CHANNEL_HB);
-    if (channels->closed)
-        return;
-    const struct blob *address = address_of(channel, message, &topic, &address_count);
-    const char *type = relayed != NULL ? relayed->type : message->type;
-    if (address == NULL) {
-        log_debug("%s: a %s without an address", connection_channel_name(channel), type);
-        return;
-    }
-    AUTO_JSON json_t *header = header_of(channels->session, message);
-    struct part parts[MESSAGE_PARTS] = {
-        {.value = header}, {.value = NULL}, {.value = metadata}, {.value = content}};
-    if (message->request != NULL)
-        parts[MESSAGE_PARENT] = text_part(message->request, MESSAGE_HEADER);
-    else if (relayed != NULL)
-        parts[MESSAGE_PARENT] = text_part(relayed, MESSAGE_PARENT);
-    if (relayed != NULL && metadata == NULL)
-        parts[MESSAGE_METADATA] = text_part(relayed, MESSAGE_METADATA);
-    if (relayed != NULL && content == NULL)
-        parts[MESSAGE_CONTENT] = text_part(relayed, MESSAGE_CONTENT);
-    if (!outbox_send(&channels->outbox, link->socket, session_connection(channels->session),
-                     address, address_count, parts,
-                     relayed != NULL ? relayed->buffers : message->buffers,
-                     relayed != NULL ? relayed->buffer_count : message->buffer_count))
-        log_debug("%s: a %s was not sent: %s", connection_channel_name(channel), type,
-                  zmq_strerror(errno));
-    zwatch_kick(link->watch);
 }

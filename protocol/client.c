@@ -38,6 +38,7 @@ struct client {
     const struct connection *connection;
     struct session *session;
     client_message_fn message;
+    client_refused_fn refused; /* may be NULL */
     void *data;
     void *context;
     struct link links[CHANNEL_COUNT]; /* the heartbeat's has no socket */
@@ -67,12 +68,14 @@ static void on_readable(void *data)
     struct link *link = data;
     struct client *client = link->client;
     for (int i = 0; i < READ_BURST && !client->closed; i++) {
-        switch (multipart_receive(&client->inbox, link->socket)) {
+        switch (multipart_receive(&client->inbox, link->socket, CLIENT_MESSAGE_MAX)) {
         case MULTIPART_NONE:
             return;
         case MULTIPART_REFUSED:
-            log_warning("from the companion's %s: dropped a message over the limits",
-                        connection_channel_name(link->channel));
+            log_warning("from the companion's %s: dropped a message of %zu bytes",
+                        connection_channel_name(link->channel), client->inbox.size);
+            if (client->refused != NULL)
+                client->refused(link->channel, client->inbox.size, client->data);
             continue;
         case MULTIPART_TAKEN:
             break;
@@ -184,21 +187,24 @@ int client_open(uv_loop_t *loop, const struct connection *connection, client_mes
     return 0;
 }
 
+void client_on_refused(struct client *client, client_refused_fn refused)
+{
+    client->refused = refused;
+}
+
 const char *client_session(const struct client *client)
 {
     return session_id(client->session);
 }
 
-static void send_parts(struct client *client, enum channel channel,
-                       const struct part parts[MESSAGE_PARTS], const struct blob *buffers,
-                       size_t buffer_count)
+static void send_envelope(struct client *client, enum channel channel,
+                          const struct envelope *envelope)
 {
     struct link *link = &client->links[channel];
     assert(channel == CHANNEL_SHELL || channel == CHANNEL_CONTROL || channel == CHANNEL_STDIN);
     if (client->closed)
         return;
-    if (!outbox_send(&client->outbox, link->socket, client->connection, NULL, 0, parts, buffers,
-                     buffer_count))
+    if (!outbox_send(&client->outbox, link->socket, client->connection, envelope, NULL))
         log_warning("to the companion's %s: not sent: %s", connection_channel_name(channel),
                     zmq_strerror(errno));
     zwatch_kick(link->watch);
@@ -208,16 +214,17 @@ char *client_send(struct client *client, enum channel channel, const char *type,
 {
     AUTO_JSON json_t *body = content;
     AUTO_JSON json_t *header = session_header(client->session, type);
-    const struct part parts[MESSAGE_PARTS] = {
-        [MESSAGE_HEADER] = {.value = header}, [MESSAGE_CONTENT] = {.value = body}};
-    send_parts(client, channel, parts, NULL, 0);
+    const struct envelope envelope = {
+        .parts = {[MESSAGE_HEADER] = {.value = header}, [MESSAGE_CONTENT] = {.value = body}}};
+    send_envelope(client, channel, &envelope);
     return xstrdup(json_get_string(header, "msg_id", ""));
 }
 
 void client_relay(struct client *client, enum channel channel, const struct message *message)
 {
-    struct part parts[MESSAGE_PARTS];
+    struct envelope envelope = {.buffers = message->buffers, .buffer_count = message->buffer_count};
     for (int i = 0; i < MESSAGE_PARTS; i++)
-        parts[i] = (struct part){.text = {message->parts[i].data, message->parts[i].size}};
-    send_parts(client, channel, parts, message->buffers, message->buffer_count);
+        envelope.parts[i].text =
+            (struct frame){.data = message->parts[i].data, .size = message->parts[i].size};
+    send_envelope(client, channel, &envelope);
 }

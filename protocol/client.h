@@ -19,10 +19,22 @@ struct client;
  * callee. It may close the client. */
 typedef void (*client_message_fn)(enum channel channel, struct message *message, void *data);
 
+/* The largest message taken from a kernel of ours. It runs with our user's rights and may use all of
+ * the machine's memory anyway, so this bounds no attack but an accident (displaying an array that was
+ * meant to be saved), where what holds it three times over (here, towards front ends, in their
+ * server) would bring the machine down. A notebook of this size cannot be opened. */
+#define CLIENT_MESSAGE_MAX (1024u * 1024 * 1024)
+
+/* A message of `size` bytes was over that and is gone. It may close the client. */
+typedef void (*client_refused_fn)(enum channel channel, size_t size, void *data);
+
 /* Connects; the kernel need not be there yet, what is sent waits for it. `connection` is borrowed
  * and must outlive the client. */
 int client_open(uv_loop_t *loop, const struct connection *connection, client_message_fn message,
                 void *data, struct client **ret_client, struct error *err);
+
+/* Who is told of messages that are refused, with the client's data; nobody when it is not called. */
+void client_on_refused(struct client *client, client_refused_fn refused);
 
 /* The session id of the client's own messages: in the parent of every answer to them. Borrowed. */
 const char *client_session(const struct client *client);

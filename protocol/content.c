@@ -63,11 +63,6 @@ json_t *content_execute_error(int execution_count, json_t *error)
     return error;
 }
 
-json_t *content_execute_aborted(int execution_count)
-{
-    return content_execute_error(execution_count, content_aborted());
-}
-
 /* What front ends draw as icons: one object for each match, in the same order. */
 static json_t *typed_matches(const json_t *matches, const json_t *types, size_t start, size_t end)
 {

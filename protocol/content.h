@@ -22,7 +22,6 @@ json_t *content_error(const char *ename, const char *evalue, json_t *traceback);
 json_t *content_aborted(void);
 json_t *content_execute_ok(int execution_count, json_t *payload, json_t *user_expressions);
 json_t *content_execute_error(int execution_count, json_t *error);
-json_t *content_execute_aborted(int execution_count);
 json_t *content_complete(json_t *matches, json_t *types, size_t cursor_start, size_t cursor_end);
 json_t *content_inspect(bool found, json_t *bundle);
 json_t *content_is_complete(const char *status, const char *indent);

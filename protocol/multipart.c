@@ -15,22 +15,23 @@ static int receive_frame(zmq_msg_t *frame, void *socket)
 }
 
 /* Reads the rest of a message that is refused. */
-static void drop_rest(void *socket, bool more)
+static void drop_rest(struct multipart *multipart, void *socket, bool more)
 {
     zmq_msg_t frame;
     while (more) {
         zmq_msg_init(&frame);
         more = receive_frame(&frame, socket) >= 0 && zmq_msg_more(&frame);
+        multipart->size += zmq_msg_size(&frame);
         zmq_msg_close(&frame);
     }
 }
 
-enum multipart_result multipart_receive(struct multipart *multipart, void *socket)
+enum multipart_result multipart_receive(struct multipart *multipart, void *socket, size_t size_max)
 {
-    size_t total = 0;
     bool more = true;
     multipart->count = 0;
-    while (more && multipart->count < WIRE_FRAMES_MAX && total <= WIRE_MESSAGE_MAX) {
+    multipart->size = 0;
+    while (more && multipart->count < WIRE_FRAMES_MAX && multipart->size <= size_max) {
         zmq_msg_t *frame = &multipart->messages[multipart->count];
         zmq_msg_init(frame);
         if (receive_frame(frame, socket) < 0) {
@@ -40,13 +41,13 @@ enum multipart_result multipart_receive(struct multipart *multipart, void *socke
         }
         multipart->frames[multipart->count++] =
             (struct frame){.data = zmq_msg_data(frame), .size = zmq_msg_size(frame)};
-        total += zmq_msg_size(frame);
+        multipart->size += zmq_msg_size(frame);
         more = zmq_msg_more(frame);
     }
-    if (!more && total <= WIRE_MESSAGE_MAX)
+    if (!more && multipart->size <= size_max)
         return MULTIPART_TAKEN;
     multipart_release(multipart);
-    drop_rest(socket, more);
+    drop_rest(multipart, socket, more);
     return MULTIPART_REFUSED;
 }
 

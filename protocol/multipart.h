@@ -12,11 +12,13 @@
 
 #include "protocol/wire.h"
 
-/* One received message. `frames` borrows from `messages`. Large: lives on the heap. */
+/* One received message. `frames` borrows from `messages`. Large: lives on the heap. `size`, of all
+ * frames, is also that of one that was refused. */
 struct multipart {
     zmq_msg_t messages[WIRE_FRAMES_MAX];
     struct frame frames[WIRE_FRAMES_MAX];
     size_t count;
+    size_t size;
 };
 
 enum multipart_result {
@@ -25,8 +27,10 @@ enum multipart_result {
     MULTIPART_REFUSED, /* there was one, of too many frames or bytes: gone */
 };
 
-/* Takes one message off the socket. What is refused is dropped frame by frame, not held. */
-MUST_CHECK enum multipart_result multipart_receive(struct multipart *multipart, void *socket);
+/* Takes one message of at most `size_max` bytes off the socket. What is refused is dropped frame by
+ * frame, not held. */
+MUST_CHECK enum multipart_result multipart_receive(struct multipart *multipart, void *socket,
+                                                   size_t size_max);
 
 /* Gives a taken message's memory back. */
 void multipart_release(struct multipart *multipart);

@@ -3,6 +3,9 @@
  * buffer may move while it grows. */
 #include "protocol/outbox.h"
 
+#include <errno.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "protocol/multipart.h"
 
@@ -51,27 +54,51 @@ static void make_frames(struct buf *scratch, const struct part parts[MESSAGE_PAR
     }
 }
 
-bool outbox_send(struct outbox *outbox, void *socket, const struct connection *connection,
-                 const struct blob *address, size_t address_count,
-                 const struct part parts[MESSAGE_PARTS], const struct blob *buffers,
-                 size_t buffer_count)
+/* What a message costs ZeroMQ beyond its bytes: frames, and the memory they are in. */
+#define WEIGHT_OF_FRAMES 1024
+
+static size_t add_blobs(struct frame *frames, size_t count, const struct blob *blobs, size_t more)
 {
-    struct frame frames[MESSAGE_PARTS];
+    for (size_t i = 0; i < more; i++)
+        frames[count + i] = (struct frame){.data = blobs[i].data, .size = blobs[i].size};
+    return count + more;
+}
+
+static bool send_frames(void *socket, const struct frame *frames, size_t count,
+                        struct backlog *backlog)
+{
+    size_t weight = WEIGHT_OF_FRAMES;
+    for (size_t i = 0; i < count; i++) {
+        bool is_last = i + 1 == count;
+        weight += frames[i].size;
+        if (is_last && backlog != NULL)
+            return backlog_send_last(backlog, frames[i].data, frames[i].size, weight);
+        if (!multipart_send(socket, frames[i].data, frames[i].size, !is_last))
+            return false;
+    }
+    return true;
+}
+
+bool outbox_send(struct outbox *outbox, void *socket, const struct connection *connection,
+                 const struct envelope *envelope, struct backlog *backlog)
+{
+    struct frame parts[MESSAGE_PARTS];
     char signature[WIRE_SIGNATURE_SIZE];
     size_t size;
-    bool sent = true;
-    make_frames(&outbox->scratch, parts, frames);
-    wire_sign(connection->key, connection->key_size, frames, signature, &size);
-    for (size_t i = 0; i < address_count && sent; i++)
-        sent = multipart_send(socket, address[i].data, address[i].size, true);
-    sent = sent && multipart_send(socket, WIRE_DELIMITER, sizeof WIRE_DELIMITER - 1, true) &&
-           multipart_send(socket, signature, size, true);
-    for (size_t i = 0; i < MESSAGE_PARTS && sent; i++)
-        sent = multipart_send(socket, frames[i].data, frames[i].size,
-                              i + 1 < MESSAGE_PARTS || buffer_count > 0);
-    for (size_t i = 0; i < buffer_count && sent; i++)
-        sent = multipart_send(socket, buffers[i].data, buffers[i].size, i + 1 < buffer_count);
+    size_t count = envelope->address_count;
+    AUTO_FREE struct frame *frames =
+        xcalloc(count + 2 + MESSAGE_PARTS + envelope->buffer_count, sizeof *frames);
+    make_frames(&outbox->scratch, envelope->parts, parts);
+    wire_sign(connection->key, connection->key_size, parts, signature, &size);
+    add_blobs(frames, 0, envelope->address, count);
+    frames[count++] = (struct frame){.data = WIRE_DELIMITER, .size = sizeof WIRE_DELIMITER - 1};
+    frames[count++] = (struct frame){.data = signature, .size = size};
+    memcpy(&frames[count], parts, sizeof parts);
+    count = add_blobs(frames, count + MESSAGE_PARTS, envelope->buffers, envelope->buffer_count);
+    bool sent = send_frames(socket, frames, count, backlog);
+    int fault = errno;
     if (outbox->scratch.capacity > SCRATCH_MAX)
         buf_done(&outbox->scratch);
+    errno = fault;
     return sent;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "protocol/backlog.h"
 #include "protocol/connection.h"
 #include "protocol/wire.h"
 
@@ -25,9 +26,17 @@ struct part {
     struct frame text;
 };
 
-/* Signs with the connection's key and sends all frames; never blocks. False, with errno, when
- * ZeroMQ did not take them. `address` is what goes before the delimiter. */
+/* A message before it is signed. All of it is borrowed. */
+struct envelope {
+    const struct blob *address; /* what goes before the delimiter */
+    size_t address_count;
+    struct part parts[MESSAGE_PARTS];
+    const struct blob *buffers;
+    size_t buffer_count;
+};
+
+/* Signs with the connection's key and sends all frames; never blocks. `backlog` counts what ZeroMQ
+ * holds of it and may be NULL. False, with errno, when ZeroMQ did not take the message: all of it or
+ * nothing. */
 bool outbox_send(struct outbox *outbox, void *socket, const struct connection *connection,
-                 const struct blob *address, size_t address_count,
-                 const struct part parts[MESSAGE_PARTS], const struct blob *buffers,
-                 size_t buffer_count);
+                 const struct envelope *envelope, struct backlog *backlog);

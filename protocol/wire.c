@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Frames <-> messages.
  *
- * Order is the invariant here: limits, then shape, then signature, then (and only of the header)
+ * Order is the invariant here: count, then shape, then signature, then (and only of the header)
  * JSON. Nothing is copied before the signature fits, and what follows the four parts is not signed:
  * the specification leaves buffers out of the HMAC. */
 #include "protocol/wire.h"
@@ -33,20 +33,6 @@ void wire_sign(const unsigned char *key, size_t key_size, const struct frame par
     sodium_bin2hex(hex, sizeof hex, mac, sizeof mac);
     memcpy(ret_signature, hex, WIRE_SIGNATURE_SIZE);
     *ret_size = WIRE_SIGNATURE_SIZE;
-}
-
-static int check_limits(const struct frame *frames, size_t count, struct error *err)
-{
-    if (count > WIRE_FRAMES_MAX)
-        return error_set(err, ERROR_LIMIT, "a message of %zu frames; %d are taken at most", count,
-                         WIRE_FRAMES_MAX);
-    size_t left = WIRE_MESSAGE_MAX;
-    for (size_t i = 0; i < count; i++) {
-        if (frames[i].size > left)
-            return error_set(err, ERROR_LIMIT, "a message of more than %u bytes", WIRE_MESSAGE_MAX);
-        left -= frames[i].size;
-    }
-    return 0;
 }
 
 /* *ret_at is the number of frames before the delimiter; -1 when there is none. */
@@ -137,8 +123,11 @@ struct message *wire_decode(const unsigned char *key, size_t key_size, const str
                             struct error *err)
 {
     size_t at;
-    if (check_limits(frames, count, err) != 0)
+    if (count > WIRE_FRAMES_MAX) {
+        error_set(err, ERROR_LIMIT, "a message of %zu frames; %d are taken at most", count,
+                  WIRE_FRAMES_MAX);
         return NULL;
+    }
     if (find_delimiter(frames, count, &at) != 0) {
         error_set(err, ERROR_INVALID, "a message without the delimiter " WIRE_DELIMITER);
         return NULL;

@@ -17,9 +17,9 @@
 #include "base/error.h"
 #include "protocol/message.h"
 
-/* A front end with widgets sends images and arrays as buffers; the largest message taken is what a
- * notebook server would pass on (its own limit is 512 MB of websocket frame; Jupyter's practice is
- * a few MB). 64 MB bounds what one message can make us hold. */
+/* What is taken of a front end. One with widgets sends images and arrays as buffers; Jupyter's
+ * practice is a few MB. 64 MB bounds what one message can make us hold. Whoever takes messages off a
+ * socket sees to it: here they have been received. */
 #define WIRE_MESSAGE_MAX (64u * 1024 * 1024)
 #define WIRE_FRAMES_MAX 1024
 

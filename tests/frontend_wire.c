@@ -4,6 +4,7 @@
  *
  * Each channel has a queue of messages that arrived while another was waited for; a wait looks
  * there first. */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -312,7 +313,8 @@ static struct frontend_message *take(struct frontend *frontend, enum channel cha
             return messages_take(kept, i);
     for (;;) {
         wait_readable(frontend, channel, deadline, what);
-        if (multipart_receive(&frontend->inbox, frontend->sockets[channel]) != MULTIPART_TAKEN)
+        if (multipart_receive(&frontend->inbox, frontend->sockets[channel], SIZE_MAX) !=
+            MULTIPART_TAKEN)
             continue;
         struct frontend_message *message = open_message(frontend, channel);
         if (fits(message, msg_id, type))
@@ -390,7 +392,7 @@ void frontend_expect_heartbeat(struct frontend *frontend)
     void *socket = frontend->sockets[CHANNEL_HB];
     assert_true(multipart_send(socket, "ping", 4, false));
     wait_readable(frontend, CHANNEL_HB, now_ms() + FRONTEND_WAIT_MS, "the heartbeat");
-    assert_int_equal(multipart_receive(&frontend->inbox, socket), MULTIPART_TAKEN);
+    assert_int_equal(multipart_receive(&frontend->inbox, socket, SIZE_MAX), MULTIPART_TAKEN);
     assert_int_equal(frontend->inbox.count, 1);
     assert_int_equal(frontend->inbox.frames[0].size, 4);
     assert_memory_equal(frontend->inbox.frames[0].data, "ping", 4);

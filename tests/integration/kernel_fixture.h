@@ -19,7 +19,6 @@
  *     open-comm, close-comm a comm "ours" of the target "fixture"
  *     widget X, set X, drop a widget "model" with the value X and the bytes "pixels"; its update, which
  *                           is about the cell; its end
- *     flood N SIZE          N streams of SIZE bytes, each beginning with its number
  *     die                   the process exits with FIXTURE_DIED
  *     %...                  belongs to a second interpreter, which answers no questions
  *
@@ -158,22 +157,6 @@ static void fixture_set(struct fixture *fixture, struct cell *cell, const char *
                   .outlet = cell_outlet(cell)});
 }
 
-static void fixture_flood(struct cell *cell, const char *rest)
-{
-    unsigned long count = 0;
-    unsigned long size = 0;
-    if (sscanf(rest, "%lu %lu", &count, &size) != 2 || size < 16)
-        return;
-    AUTO_FREE char *text = xmalloc(size + 1);
-    memset(text, 'x', size);
-    text[size - 1] = '\n';
-    for (unsigned long i = 0; i < count; i++) {
-        memcpy(text, "               ", 15);
-        text[snprintf(text, size, "%lu", i)] = ' ';
-        outlet_write(cell_outlet(cell), OUTLET_STDOUT, text, size);
-    }
-}
-
 /* What ends at once and never fails. */
 static void fixture_do(struct fixture *fixture, struct cell *cell, const char *word,
                        const char *rest)
@@ -195,8 +178,6 @@ static void fixture_do(struct fixture *fixture, struct cell *cell, const char *w
         fixture_open_comm(fixture);
     else if (strcmp(word, "close-comm") == 0)
         comm_close(steal(&fixture->comm), NULL);
-    else if (strcmp(word, "flood") == 0)
-        fixture_flood(cell, rest);
     else if (strcmp(word, "widget") == 0)
         fixture_widget(fixture, rest);
     else if (strcmp(word, "set") == 0)

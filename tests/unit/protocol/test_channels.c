@@ -26,6 +26,7 @@ struct kernel {
     int message_count;
     int subscription_count;
     int on_control_count;
+    struct channels_dropped dropped; /* when it closed */
     size_t largest_content;
     size_t buffer_count;
 };
@@ -66,8 +67,10 @@ static void answer(enum channel channel, struct message *taken, void *data)
                                      .content = content_ok(),
                                      .buffers = message->buffers,
                                      .buffer_count = message->buffer_count});
-    if (strcmp(message->type, "shutdown_request") == 0)
+    if (strcmp(message->type, "shutdown_request") == 0) {
+        kernel->dropped = *channels_dropped(kernel->channels);
         channels_close(kernel->channels);
+    }
 }
 
 static void welcome(const char *topic, void *data)
@@ -149,7 +152,7 @@ static struct message *client_receive(struct client *client, enum channel channe
     zmq_pollitem_t item = {.socket = client->sockets[channel], .events = ZMQ_POLLIN};
     char signature[WIRE_SIGNATURE_SIZE + 1];
     if (zmq_poll(&item, 1, WAIT_MS) != 1 ||
-        multipart_receive(&client->inbox, item.socket) != MULTIPART_TAKEN) {
+        multipart_receive(&client->inbox, item.socket, SIZE_MAX) != MULTIPART_TAKEN) {
         client->bad_count++;
         return NULL;
     }
@@ -333,6 +336,9 @@ static void misbehave(struct client *client)
         client_send(client, CHANNEL_SHELL, "kernel_info_request", fixture_frame("{}"), 0);
     }
     client_expect_reply(client, CHANNEL_SHELL);
+    const char *const forged[] = {WIRE_DELIMITER, "forged", "{}", "{}", "{}", "{}"};
+    for (size_t i = 0; i < ARRAY_SIZE(forged); i++)
+        multipart_send(shell, forged[i], strlen(forged[i]), i + 1 < ARRAY_SIZE(forged));
     multipart_send(shell, "", 0, false);
     multipart_send(shell, WIRE_DELIMITER, strlen(WIRE_DELIMITER), false);
     for (int i = 0; i < WIRE_FRAMES_MAX + 10; i++)
@@ -353,6 +359,11 @@ static void bad_messages_are_dropped(void **state)
     run(&kernel, client, "ipc", misbehave);
     assert_int_equal(kernel.message_count, 3);
     assert_int_equal(kernel.buffer_count, 3);
+    assert_int_equal(kernel.dropped.forged, 1);
+    assert_int_equal(kernel.dropped.replayed, 1);
+    assert_int_equal(kernel.dropped.malformed, 2);
+    assert_int_equal(kernel.dropped.oversized, 3);
+    assert_int_equal(kernel.dropped.unread, 0);
     assert_int_equal(client->reply_count, 3);
 }
 
