@@ -1,15 +1,18 @@
 # What a machine needs and how it gets it: Debian's packages, and a virtual environment of our own.
 
-DEBIAN_PACKAGES := gcc make git pkg-config musl-tools python3 python3-venv valgrind \
-  clang clang-tidy libclang-rt-dev libcmocka-dev libzmq3-dev libsodium-dev libjansson-dev libuv1-dev \
-  libsqlite3-dev libyaml-dev chromium
+BUILD_PACKAGES := gcc make git pkg-config musl-tools python3 python3-venv libzmq3-dev libsodium-dev \
+  libjansson-dev libuv1-dev libsqlite3-dev libyaml-dev
+TEST_PACKAGES := valgrind clang clang-tidy libclang-rt-dev libcmocka-dev chromium
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PYTHON := $(VENV)/bin/python
 
 deps: ## install what is missing: Debian's packages (with sudo when not root) and the virtual environment
-	@tests/install-packages "$(SUDO)" $(DEBIAN_PACKAGES)
+	@tests/install-packages "$(SUDO)" $(BUILD_PACKAGES) $(TEST_PACKAGES)
 	@$(MAKE) --no-print-directory venv
-.PHONY: deps
+deps-build: ## the same without what only tests need
+	@tests/install-packages "$(SUDO)" $(BUILD_PACKAGES)
+	@$(MAKE) --no-print-directory venv
+.PHONY: deps deps-build
 
 # Made again when the pinned versions change.
 venv: $(VENV)/ready

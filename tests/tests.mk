@@ -124,7 +124,7 @@ lint: ## clang-tidy with the checks of .clang-tidy, each of which says why
 
 # --- the demo and the benches --------------------------------------------------------------------------
 demo: ## install what is needed, build, and train the example; prints the page's path
-	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory deps-build
 	@$(MAKE) --no-print-directory all
 	@mkdir -p build/demo
 	@build/skiff install --prefix $(VENV)
