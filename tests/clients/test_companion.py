@@ -446,6 +446,15 @@ def kinds(result):
     return [m["msg_type"] for m in result.outputs]
 
 
+@pytest.mark.parametrize("lines, flush", [(100_000, False), (5_000, True)])
+def test_bursts(kernel, lines, flush):
+    """Every line arrives, in far fewer messages than a notebook server's limit is made for."""
+    result = kernel.run(f"for i in range({lines}):\n    print('line', i, flush={flush})")
+    assert result.ok() == "".join(f"line {i}\n" for i in range(lines))
+    streams = [m for m in result.outputs if m["msg_type"] == "stream"]
+    assert len(streams) < lines / 2
+
+
 def test_silent_and_store_history(kernel):
     kernel.run("a = 1").ok()
     silent = kernel.run("a = 2\nprint('not seen')\na", silent=True, user_expressions={"now": "a", "bad": "1/0"})
