@@ -131,12 +131,12 @@ static void put_excerpt_html(struct buf *html, const struct error *err, const ch
     buf_puts(html, "</pre>");
 }
 
-json_t *diagnostic_bundle(const struct error *err, const char *source)
+json_t *diagnostic_bundle(const struct error *err, const char *ename, const char *source)
 {
     AUTO_BUF struct buf html = BUF_INIT;
     AUTO_BUF struct buf text = BUF_INIT;
     AUTO_FREE char *where = place(err);
-    AUTO_FREE char *plain = diagnostic_text(err, NULL, source, false);
+    AUTO_FREE char *plain = diagnostic_text(err, ename, source, false);
     buf_puts(&html, "<div style=\"font-size:13px;line-height:1.5;margin:4px 0;padding:4px 12px;"
                     "border-left:3px solid #d64545\"><div style=\"white-space:pre-wrap;"
                     "font-weight:600\">");
@@ -196,7 +196,7 @@ void diagnostic_finish(struct cell *cell, const struct error *err, const char *s
     bool panel = cell_allow_stdin(cell);
     ename = ename != NULL ? ename : own_ename;
     if (panel)
-        outlet_display(cell_outlet(cell), diagnostic_bundle(err, source), NULL);
+        outlet_display(cell_outlet(cell), diagnostic_bundle(err, ename, source), NULL);
     AUTO_FREE char *line = panel ? xasprintf(RED "%s" PLAIN ": %s", ename, evalue)
                                  : diagnostic_text(err, ename, source, true);
     cell_finish_error(cell, ename, evalue, (const char *const[]){line}, 1);

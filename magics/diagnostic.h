@@ -27,7 +27,8 @@ MUST_CHECK char *diagnostic_text(const struct error *err, const char *ename, con
                                  bool colours);
 
 /* The same as a MIME bundle. New reference. */
-MUST_CHECK json_t *diagnostic_bundle(const struct error *err, const char *source);
+MUST_CHECK json_t *diagnostic_bundle(const struct error *err, const char *ename,
+                                     const char *source);
 
 /* All notes as one small MIME bundle; NULL when there are none. New reference. */
 MUST_CHECK json_t *diagnostic_notes(const struct notes *notes);

@@ -307,8 +307,8 @@ static void add_plan(struct table *facts, const json_t *plan)
     table_fact(facts, "command", command);
     add_variables(facts, json_object_get(plan, "environment_variables"));
     table_fact(facts, "folder", json_get_string(snapshot, "source", NULL));
-    table_factf(facts, "snapshot", "%lld files, %s; %s%s",
-                (long long)json_get_int(snapshot, "files", 0), size,
+    long long files = (long long)json_get_int(snapshot, "files", 0);
+    table_factf(facts, "snapshot", "%lld file%s, %s; %s%s", files, files == 1 ? "" : "s", size,
                 rules != NULL ? "rules from " : "no ignore file", rules != NULL ? rules : "");
     table_fact(facts, "run directory", json_get_string(plan, "run_dir", NULL));
 }

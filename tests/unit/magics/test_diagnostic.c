@@ -98,7 +98,7 @@ static void escapes_in_html(void **state)
                         .file = (char *)(uintptr_t) "<i>",
                         .line = 1,
                         .column = 1};
-    AUTO_JSON json_t *bundle = diagnostic_bundle(&err, "<img src=x onerror=y>");
+    AUTO_JSON json_t *bundle = diagnostic_bundle(&err, NULL, "<img src=x onerror=y>");
     const char *html = json_get_string(bundle, "text/html", "");
     assert_null(strstr(html, "<script>"));
     assert_null(strstr(html, "<img"));
