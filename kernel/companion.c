@@ -40,6 +40,14 @@ extern const char companion_prelude[];
 
 static bool start(struct companion *companion);
 
+/* Nothing that was asked or opened will be answered by this one. */
+static void end_everything(struct companion *companion)
+{
+    if (companion->server != NULL)
+        comm_companion_gone(companion->server);
+    forward_end_all(companion);
+}
+
 /* --- starting --------------------------------------------------------------------------------- */
 
 static void drop_process(struct companion *companion)
@@ -137,15 +145,13 @@ static void on_exited(const char *how, bool was_ended, void *data)
         AUTO_FREE char *problem =
             xasprintf("%s before it answered: is ipykernel installed there?", how);
         if (!try_next(companion, problem))
-            forward_end_all(companion);
+            end_everything(companion);
     } else {
         log_warning("the companion %s", how);
         drop_process(companion);
         companion->state = COMPANION_ASLEEP;
         replace(&companion->ended, xstrdup(how));
-        if (companion->server != NULL)
-            comm_companion_gone(companion->server);
-        forward_end_all(companion);
+        end_everything(companion);
     }
 }
 
@@ -159,6 +165,7 @@ static bool start(struct companion *companion)
         client_open(companion->loop, companion_process_connection(companion->process),
                     relay_message, companion, &companion->client, &err) != 0)
         return try_next(companion, err.text);
+    client_on_refused(companion->client, relay_refused);
     ask(companion);
     return true;
 }

@@ -117,6 +117,9 @@ enum forward_code forward_code(const struct companion *companion);
  * awaits looks for signals only when something comes. */
 void forward_interrupted(struct companion *companion);
 
+/* A reply on this channel was too large to be taken: replies come in order, so it was the oldest's. */
+void forward_reply_lost(struct companion *companion, enum channel channel);
+
 /* The companion has said idle about a request. */
 void forward_idle(struct companion *companion, const char *msg_id);
 
@@ -124,6 +127,9 @@ void forward_idle(struct companion *companion, const char *msg_id);
 
 /* A message of the companion's, which is `data`; taken over. */
 void relay_message(enum channel channel, struct message *message, void *data);
+
+/* A message that was too large to be taken was dropped; `data` is the companion. */
+void relay_refused(enum channel channel, size_t size, void *data);
 
 /* Sends what is held back. */
 void relay_flush(struct companion *companion);

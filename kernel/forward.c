@@ -241,6 +241,18 @@ void forward_replied(struct companion *companion, struct message *reply)
     end_if_whole(companion, forward);
 }
 
+void forward_reply_lost(struct companion *companion, enum channel channel)
+{
+    struct forward *forward = companion->forwards;
+    while (forward != NULL &&
+           !(forward->channel == channel && forward->sent && forward->needs_reply))
+        forward = forward->next;
+    if (forward == NULL)
+        return;
+    forward->needs_reply = false;
+    end_if_whole(companion, forward);
+}
+
 void forward_began(struct companion *companion, const char *msg_id, bool shown)
 {
     struct forward *forward = find(companion, msg_id);

@@ -5,7 +5,9 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "kernel/cell.h"
 #include "kernel/companion_private.h"
+#include "kernel/outlet.h"
 #include "protocol/content.h"
 
 /* A cell that flushes line by line sends a message a line. A notebook server drops what is faster than
@@ -120,7 +122,10 @@ static void on_stream(struct companion *companion, struct message *message)
 static void on_iopub(struct companion *companion, struct message *message)
 {
     static const char *const ours[] = {"execute_input", "iopub_welcome", "shutdown_reply"};
-    bool is_relayed = companion->server != NULL && !is_about_our_own(companion, message);
+    /* A widget is the page's, whoever's code changed it. */
+    bool is_comm = strncmp(message->type, "comm_", 5) == 0;
+    bool is_relayed =
+        companion->server != NULL && (is_comm || !is_about_our_own(companion, message));
     companion->heard = true;
     if (strcmp(message->type, "execute_input") == 0)
         forward_began(companion, parent_id(message), true);
@@ -134,7 +139,7 @@ static void on_iopub(struct companion *companion, struct message *message)
         on_status(companion, message);
     } else if (is_relayed) {
         relay_flush(companion); /* what was printed before stays before */
-        if (strncmp(message->type, "comm_", 5) == 0)
+        if (is_comm)
             comm_observe(companion->server, message);
         publish(companion, message, NULL);
     }
@@ -171,4 +176,17 @@ void relay_message(enum channel channel, struct message *message, void *data)
         break;
     }
     message_free(message);
+}
+
+void relay_refused(enum channel channel, size_t size, void *data)
+{
+    struct companion *companion = data;
+    struct cell *cell = companion->server != NULL ? companion->server->cell : NULL;
+    relay_flush(companion);
+    if (cell != NULL)
+        outlet_printf(cell_outlet(cell), OUTLET_STDERR,
+                      "[an output of %zu MB is not shown: the limit is %u MB]\n", size >> 20,
+                      CLIENT_MESSAGE_MAX >> 20);
+    if (channel == CHANNEL_SHELL || channel == CHANNEL_CONTROL)
+        forward_reply_lost(companion, channel);
 }

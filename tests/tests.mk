@@ -81,7 +81,7 @@ programs: $(PROGRAMS)
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
   --child-silent-after-fork=yes
 # What moves much data, fills disks or is killed half-way is left to the sanitizers: minutes under valgrind.
-VALGRIND_SRC := $(filter-out %/test_channels.c %/test_ignore_git.c %/test_metrics.c \
+VALGRIND_SRC := $(filter-out %/test_backlog.c %/test_channels.c %/test_ignore_git.c %/test_metrics.c \
   %/test_snapshot_crash.c %/test_snapshot_store.c,$(UNIT_SRC))
 valgrind: $(patsubst %.c,$(BUILD)/%.valgrind,$(VALGRIND_SRC))
 $(BUILD)/tests/%.valgrind: $(BUILD)/tests/% $(PROGRAMS)
