@@ -163,11 +163,17 @@ static pid_t start_to(const char *dir, const char *point, pid_t *ret_runner)
     const char *const argv[] = {"sh", "-c", "echo ran >> ran; env | grep SKIFF", NULL};
     pid_t first = spawn(
         dir, &(struct how){.options = options, .env = env, .program = failpoint_runner()}, argv);
-    int status;
-    do /* the process in between exits, and the first does when all is well */
-        *ret_runner = waitpid(-1, &status, WUNTRACED);
-    while (*ret_runner > 0 && !WIFSTOPPED(status));
-    assert_true(*ret_runner > 0);
+    /* Looked at again and again: a process that stops before it becomes our child, because the one in
+     * between has not exited yet, wakes nobody who waits. */
+    int status = 0;
+    *ret_runner = 0;
+    for (int i = 0; i < EVENT_MS / 10 && !(*ret_runner > 0 && WIFSTOPPED(status)); i++) {
+        *ret_runner = waitpid(-1, &status, WUNTRACED | WNOHANG);
+        assert_true(*ret_runner >= 0);
+        if (*ret_runner == 0)
+            poll(NULL, 0, 10);
+    }
+    assert_true(*ret_runner > 0 && WIFSTOPPED(status));
     return first;
 }
 
