@@ -68,7 +68,7 @@ layers: $(ALL_LIBS)
 clients: venv ## the real clients: jupyter_kernel_test, nbclient, nbconvert, papermill
 	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) programs
 	$(call say,PYTEST,tests/clients)
-	$(Q)mkdir -p build/results; SKIFF_BUILD=build/test $(PYTHON) -m pytest -q tests/clients \
+	$(Q)mkdir -p build/results; SKIFF_BUILD=build/test $(PYTHON) -m pytest -q tests/clients -n 4 --dist worksteal \
 	  --junitxml build/results/clients.xml -o junit_family=xunit2 -p no:cacheprovider
 browser: venv ## JupyterLab and Notebook 7 in Chromium; pictures in build/browser
 	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) programs
