@@ -54,11 +54,14 @@ static void on_idle(uv_idle_t *idle)
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct zwatch *watch = prepare->data;
-    if (has_input(watch))
+    bool pending = has_input(watch); /* a system call: asked again only after a read */
+    if (pending) {
         watch->readable(watch->data);
-    if (watch->closed)
-        return;
-    if (has_input(watch))
+        if (watch->closed)
+            return;
+        pending = has_input(watch);
+    }
+    if (pending)
         uv_idle_start(&watch->idle, on_idle);
     else
         uv_idle_stop(&watch->idle);
