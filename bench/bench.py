@@ -389,13 +389,18 @@ def snapshot(bench):
         snapshot_shape(program, folder, name, shape)
 
 
+MEASURES = (start, round_trips, first_cell, throughput, submit_latency, runs_listed, snapshot)
+
+
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: bench.py BUILD_DIR")
+    names = [measure.__name__ for measure in MEASURES]
+    if len(sys.argv) < 2 or not set(sys.argv[2:]) <= set(names):
+        sys.exit(f"usage: bench.py BUILD_DIR [{' | '.join(names)}]...")
     with tempfile.TemporaryDirectory(prefix="skiff-bench-") as folder:
         bench = Bench(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(folder))
-        for measure in (start, round_trips, first_cell, throughput, submit_latency, runs_listed, snapshot):
-            measure(bench)
+        for measure in MEASURES:
+            if measure.__name__ in (sys.argv[2:] or names):
+                measure(bench)
 
 
 if __name__ == "__main__":
