@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The steps of a start, each begun only when what it needs is there and what it makes is not:
  *
- *   snapshot     code/ laid out from the objects; done when snapshot.json is there
+ *   snapshot     taken, or another run's taken again, and code/ laid out from the objects; done when
+ *                snapshot.json is there
  *   environment  made ready by the backend
  *   node         claimed from a compute that hands out nodes, in order of submission
  *   process      started by the backend, at most once for ever
@@ -20,7 +21,6 @@
 #include "base/log.h"
 #include "submission/drive.h"
 
-#define MANIFEST "snapshot.json"
 #define PROGRESS_MS 250 /* how often the numbers of a snapshot are shown */
 
 /* --- the snapshot ------------------------------------------------------------------------------------ */
@@ -29,6 +29,7 @@ struct snapshot_work {
     struct drive *drive;
     char *home;
     char *source;
+    char *of;       /* snapshot.json of the run whose contents a rerun takes; else NULL */
     char *code;     /* run_dir/code */
     char *outputs;  /* run_dir/outputs */
     char *logs;     /* run_dir/logs */
@@ -41,6 +42,7 @@ static void snapshot_work_free(struct snapshot_work *work)
 {
     free(work->home);
     free(work->source);
+    free(work->of);
     free(work->code);
     free(work->outputs);
     free(work->logs);
@@ -93,17 +95,35 @@ static int lay_out_nothing(struct snapshot_work *work, struct error *err)
     return json_write(work->manifest, manifest, 0644, err);
 }
 
+/* A rerun takes what another run had, not the folder as it is by now. Once laid out it depends on that
+ * run no more: it has a manifest of its own. */
+static int take_again(struct snapshot_work *work, struct error *err)
+{
+    const char *manifest = file_exists(work->manifest) ? work->manifest : work->of;
+    if (work->snapshot != NULL ||
+        snapshot_manifest_read(manifest, work->home, &work->snapshot, err) == 0)
+        return 0;
+    return error_hint(err, "submit the folder as it is now, with a %%%%submit cell");
+}
+
+static int take(struct snapshot_work *work, struct error *err)
+{
+    struct snapshot_progress *progress = &work->drive->snapshot_progress;
+    struct snapshot_limits limits = SNAPSHOT_LIMITS_INIT;
+    if (work->of != NULL)
+        return take_again(work, err);
+    if (work->snapshot == NULL &&
+        snapshot_scan(work->source, &limits, false, progress, &work->snapshot, NULL, err) != 0)
+        return -1;
+    return snapshot_store(work->snapshot, work->home, progress, err);
+}
+
 static int lay_out(struct snapshot_work *work, struct error *err)
 {
     struct snapshot_progress *progress = &work->drive->snapshot_progress;
     if (work->source[0] == '\0') /* a command that brings no code along */
         return lay_out_nothing(work, err);
-    if (work->snapshot == NULL) {
-        struct snapshot_limits limits = SNAPSHOT_LIMITS_INIT;
-        if (snapshot_scan(work->source, &limits, false, progress, &work->snapshot, NULL, err) != 0)
-            return -1;
-    }
-    if (snapshot_store(work->snapshot, work->home, progress, err) != 0)
+    if (take(work, err) != 0)
         return -1;
     failpoint("drive.snapshot.stored");
     if (clear_folders(work, err) != 0 ||
@@ -145,6 +165,12 @@ static void on_show_snapshot(uv_timer_t *timer)
     drive_set_progress(drive, text);
 }
 
+/* The manifest of another run. */
+static char *manifest_of(const char *home, const char *id)
+{
+    return id != NULL ? xasprintf("%s/runs/%s/" RUN_MANIFEST, home, id) : NULL;
+}
+
 static void begin_snapshot(struct drive *drive)
 {
     struct snapshot_work *work = xcalloc(1, sizeof *work);
@@ -152,10 +178,11 @@ static void begin_snapshot(struct drive *drive)
     work->drive = drive;
     work->home = xstrdup(drive->submission->home);
     work->source = xstrdup(json_get_string(snapshot, "source", ""));
+    work->of = manifest_of(drive->submission->home, json_get_string(snapshot, "of", NULL));
     work->code = run_path(drive->run, "code");
     work->outputs = run_path(drive->run, "outputs");
     work->logs = run_path(drive->run, "logs");
-    work->manifest = run_path(drive->run, MANIFEST);
+    work->manifest = run_path(drive->run, RUN_MANIFEST);
     work->snapshot = steal(&drive->snapshot);
     if (work->snapshot == NULL && work->source[0] != '\0')
         run_remark(drive->run, "taking the snapshot again: the kernel that began it was killed",
@@ -231,7 +258,7 @@ static bool claim_node(struct drive *drive)
  * not forced to the disk, and a power cut may have taken some of it. */
 static bool is_laid_out(const struct drive *drive)
 {
-    AUTO_FREE char *manifest = run_path(drive->run, MANIFEST);
+    AUTO_FREE char *manifest = run_path(drive->run, RUN_MANIFEST);
     struct timespec now;
     struct timespec uptime;
     struct stat st;

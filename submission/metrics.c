@@ -20,7 +20,6 @@
 
 /* What the public struct does not show. */
 struct series {
-    size_t seen;   /* points that came */
     size_t stride; /* every stride-th is kept: a power of two */
     bool trusted;  /* from metrics.jsonl */
 };
@@ -70,20 +69,32 @@ const struct metric *metrics_items(const struct metrics *metrics, size_t *ret_co
 
 static void clear(struct metric *metric, struct series *series)
 {
-    metric->count = 0;
+    metric->count = metric->seen = 0;
     metric->last = metric->min = metric->max = NAN;
     *series = (struct series){.stride = 1};
 }
 
+/* What the log called a metric gives way to a name of metrics.jsonl: the latest first. */
+static int take_place(struct metrics *metrics, const char *name, size_t size)
+{
+    for (size_t i = metrics->count; i-- > 0;)
+        if (!metrics->series[i].trusted) {
+            replace(&metrics->items[i].name, xstrndup(name, size));
+            clear(&metrics->items[i], &metrics->series[i]);
+            return (int)i;
+        }
+    return -1;
+}
+
 /* The index of a name, made when it is new; -1 when there are too many. */
-static int find(struct metrics *metrics, const char *name, size_t size)
+static int find(struct metrics *metrics, const char *name, size_t size, bool trusted)
 {
     for (size_t i = 0; i < metrics->count; i++)
         if (strncmp(metrics->items[i].name, name, size) == 0 &&
             metrics->items[i].name[size] == '\0')
             return (int)i;
     if (metrics->count == METRICS_NAMES_MAX)
-        return -1;
+        return trusted ? take_place(metrics, name, size) : -1;
     size_t index = metrics->count++;
     grow(&metrics->items, &metrics->items_capacity, metrics->count, sizeof *metrics->items);
     grow(&metrics->series, &metrics->series_capacity, metrics->count, sizeof *metrics->series);
@@ -108,7 +119,7 @@ static void add_point(struct metric *metric, struct series *series, double step,
         metric->min = isnan(metric->min) ? value : fmin(metric->min, value);
         metric->max = isnan(metric->max) ? value : fmax(metric->max, value);
     }
-    if (series->seen++ % series->stride != 0)
+    if (metric->seen++ % series->stride != 0)
         return;
     grow(&metric->points, &metric->capacity, metric->count + 1, sizeof *metric->points);
     metric->points[metric->count++] = (struct metric_point){step, value};
@@ -119,7 +130,7 @@ static void add_point(struct metric *metric, struct series *series, double step,
 static void add_pair(struct metrics *metrics, const struct metrics_line *line,
                      const struct metrics_pair *pair, bool trusted)
 {
-    int index = find(metrics, pair->name, pair->name_size);
+    int index = find(metrics, pair->name, pair->name_size, trusted);
     if (index < 0)
         return;
     struct metric *metric = &metrics->items[index];
@@ -130,7 +141,7 @@ static void add_pair(struct metrics *metrics, const struct metrics_line *line,
         clear(metric, series); /* what the log said about it counts no more */
     series->trusted = trusted;
     bool has_step = line->step_rank > 0 && isfinite(line->step);
-    add_point(metric, series, has_step ? line->step : (double)series->seen, pair->value);
+    add_point(metric, series, has_step ? line->step : (double)metric->seen, pair->value);
 }
 
 static void add_line(struct metrics *metrics, const struct metrics_line *line, bool trusted)
@@ -239,6 +250,74 @@ void metrics_feed_log(struct metrics *metrics, const char *data, size_t size)
 void metrics_feed_jsonl(struct metrics *metrics, const char *data, size_t size)
 {
     feed(metrics, &metrics->jsonl, "\n", take_jsonl_line, data, size);
+}
+
+/* --- copies ---------------------------------------------------------------------------------- */
+
+/* The places of the least and the greatest finite value in [from, to), in their order; twice `from` when
+ * there is none. */
+static void find_extremes(const struct metric *metric, size_t from, size_t to, size_t places[2])
+{
+    size_t least = to;
+    size_t greatest = to;
+    for (size_t i = from; i < to; i++) {
+        double value = metric->points[i].value;
+        if (!isfinite(value))
+            continue;
+        least = least == to || value < metric->points[least].value ? i : least;
+        greatest = greatest == to || value > metric->points[greatest].value ? i : greatest;
+    }
+    if (least == to)
+        least = greatest = from;
+    places[0] = least < greatest ? least : greatest;
+    places[1] = least < greatest ? greatest : least;
+}
+
+/* `next` is the place after those copied already. */
+static void copy_point(const struct metric *from, struct metric *to, size_t place, size_t *next)
+{
+    if (place < *next)
+        return;
+    to->points[to->count++] = from->points[place];
+    *next = place + 1;
+}
+
+/* The first and the last point, and two of each stretch: at most `max`. */
+static void copy_thinned(const struct metric *from, struct metric *to, size_t max)
+{
+    size_t stretches = (max - 2) / 2;
+    size_t next = 0;
+    copy_point(from, to, 0, &next);
+    for (size_t i = 0; i < stretches; i++) {
+        size_t places[2];
+        find_extremes(from, from->count * i / stretches, from->count * (i + 1) / stretches, places);
+        copy_point(from, to, places[0], &next);
+        copy_point(from, to, places[1], &next);
+    }
+    copy_point(from, to, from->count - 1, &next);
+}
+
+static void copy_metric(const struct metric *from, struct metric *to, size_t max)
+{
+    *to = *from;
+    to->name = xstrdup(from->name);
+    to->count = 0;
+    to->capacity = from->count < max ? from->count : max;
+    to->points = xcalloc(to->capacity, sizeof *to->points);
+    if (from->count > max)
+        copy_thinned(from, to, max);
+    else
+        for (; to->count < from->count; to->count++)
+            to->points[to->count] = from->points[to->count];
+}
+
+struct metrics *metrics_copy(const struct metrics *metrics, size_t max)
+{
+    struct metrics *copy = metrics_new();
+    grow(&copy->items, &copy->items_capacity, metrics->count, sizeof *copy->items);
+    for (size_t i = 0; i < metrics->count; i++)
+        copy_metric(&metrics->items[i], &copy->items[copy->count++], max);
+    return copy;
 }
 
 /* --- both files of a run --------------------------------------------------------------------- */

@@ -33,6 +33,7 @@ struct metric {
     char *name;
     struct metric_point *points; /* in order of arrival, evenly thinned */
     size_t count, capacity;
+    size_t seen;           /* points that came: more than `count` once they were thinned */
     double last, min, max; /* of all points that came; min and max over finite values, else NaN */
 };
 
@@ -51,6 +52,11 @@ void metrics_feed_jsonl(struct metrics *metrics, const char *data, size_t size);
 
 /* The metrics in order of first appearance. Borrowed until the next feed. */
 const struct metric *metrics_items(const struct metrics *metrics, size_t *ret_count);
+
+/* A copy to look at while the original is fed on; it is not fed itself. A series of more than `max`
+ * points (at least 4) has no more than that: the first, the last, and in between those with the least
+ * and the greatest value of each stretch, so that a chart of it looks the same. */
+MUST_CHECK struct metrics *metrics_copy(const struct metrics *metrics, size_t max);
 
 /* Reads both files of a run from the start. Blocks. */
 int metrics_read(const char *run_dir, struct metrics **ret_metrics, struct error *err);

@@ -6,6 +6,7 @@
  *
  *   run.json       the intent, written before anything starts, never changed
  *   events.jsonl   every state change with its time and reason: the last one is the state
+ *   snapshot.json  what was laid out in code/ (snapshot.h)
  *   status.json    the truth about the process, written by the runner alone (runner/README.md)
  *   shown          how much of the log people have seen (magics/shown.h)
  *   code/ outputs/ logs/ user_logs/std_log.txt metrics.jsonl usage.jsonl
@@ -44,7 +45,8 @@ struct run {
     char *dir; /* absolute */
     /* run.json: {"version":1,"id","experiment","display_name","created_at","job":{the canonical
      * definition},"environment":{"name","version","hash","definition"} or null,
-     * "compute":{"name","definition"},"backend","snapshot":{"source"},"notes":[]} */
+     * "compute":{"name","definition"},"backend","snapshot":{"source"[,"of"]}[,"rerun_of"]}; "of" is
+     * the run whose snapshot is taken again */
     json_t *intent;
     enum run_state state;
     char *reason; /* why it is in this state; NULL when the state says it all */
@@ -115,6 +117,7 @@ MUST_CHECK char *run_path(const struct run *run, const char *name);
 MUST_CHECK json_t *run_outputs(const struct run *run, size_t max);
 
 #define RUN_LOG "user_logs/std_log.txt"
+#define RUN_MANIFEST "snapshot.json" /* what was laid out in code/: see snapshot.h */
 
 void run_free(struct run *run);
 DEFINE_AUTO(run)

@@ -121,8 +121,15 @@ int snapshot_lay_out(const struct snapshot *snapshot, const char *home, const ch
 
 /* The manifest for the run's records: {"hash","files","size","entries":[...]}, the entries being
  * {"path","mode":"0644","size","hash"}, {"path","target"} for links and {"path","mode"} for
- * folders. Bytes that are not UTF-8 read U+FFFD. New reference. */
+ * folders. Where a path or target is not UTF-8, its bytes stand beside it in hex ("path_hex",
+ * "target_hex"). New reference. */
 MUST_CHECK json_t *snapshot_manifest(const struct snapshot *snapshot);
+
+/* Reads back a manifest that was written to `path`: a snapshot whose contents are stored already, to be
+ * laid out again (its root is ""). Fails with ERROR_NOT_FOUND (no manifest), or ERROR_CORRUPT naming
+ * the manifest that does not read or the file whose content is not in the store any more. Blocks. */
+int snapshot_manifest_read(const char *path, const char *home, struct snapshot **ret_snapshot,
+                           struct error *err);
 
 void snapshot_free(struct snapshot *snapshot);
 DEFINE_AUTO(snapshot)

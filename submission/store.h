@@ -72,7 +72,11 @@ struct store_run_filter {
     const char *experiment; /* NULL: all */
     const char *compute;    /* NULL: all */
     bool live_only;         /* not in a final state */
-    size_t max;             /* 0: all */
+    const char *state;      /* only this one, as run_state_name() spells it; NULL: all */
+    /* Stands in id, experiment, display name, compute or environment (NAME:VERSION), whatever the case
+     * of its letters (ASCII's); NULL: all. */
+    const char *text;
+    size_t max; /* 0: all */
 };
 
 /* Newest first: [{"id","experiment","display_name","state","reason","compute","environment",

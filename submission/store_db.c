@@ -24,6 +24,10 @@
 
 #define BUSY_TIMEOUT_MS 5000 /* a rebuild by another kernel takes a second for 10,000 runs */
 
+/* A kernel that closes the file while we open it may take the log away between two of our steps: an I/O
+ * error that is gone the next time. */
+#define CLOSING_TRIES 3
+
 /* --- errors ---------------------------------------------------------------------------------- */
 
 static int fail(struct store *store, struct error *err)
@@ -64,8 +68,20 @@ static int current_version(void)
     return version;
 }
 
+/* SQLite removes the log of a database by its name when it closes: of a file that was moved aside that is
+ * the log of the one that has its name now. */
+static void keep_log_of_others(sqlite3 *db)
+{
+    int moved = 0;
+    int keep = 1;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved)
+        sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
+}
+
 void store_db_close(struct store *store)
 {
+    if (store->db != NULL)
+        keep_log_of_others(store->db);
     for (size_t i = 0; i < store->statement_count; i++)
         sqlite3_finalize(store->statements[i].statement);
     store->statement_count = 0;
@@ -218,6 +234,11 @@ static int repair(struct store *store, struct notes *notes, struct error *err)
         return -1;
     store_db_close(store);
     enum health health = connect(store, err);
+    for (int i = 0; health == HEALTH_FAILED && i < CLOSING_TRIES; i++) {
+        store_db_close(store);
+        error_clear(err);
+        health = connect(store, err);
+    }
     if (health == HEALTH_CORRUPT) {
         store_db_close(store);
         if (move_aside(store, notes, err) != 0)

@@ -74,7 +74,12 @@ static json_t *row_to_json(sqlite3_stmt *statement)
 #define COLUMNS                                                                             \
     "SELECT id, experiment, display_name, state, reason, compute, environment, created_us," \
     " started_us, ended_us FROM runs"
-#define FILTER " WHERE (?1 IS NULL OR experiment = ?1) AND (?2 IS NULL OR compute = ?2)"
+/* The fields are searched as one text, each on a line of its own. */
+#define FILTER                                                                         \
+    " WHERE (?1 IS NULL OR experiment = ?1) AND (?2 IS NULL OR compute = ?2)"          \
+    " AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR instr(lower(id || char(10) ||" \
+    " experiment || char(10) || display_name || char(10) || compute || char(10) ||"    \
+    " ifnull(environment, '')), lower(?5)) > 0)"
 #define NEWEST_FIRST " ORDER BY created_us DESC, id DESC LIMIT ?3"
 
 json_t *store_list_runs(struct store *store, const struct store_run_filter *filter,
@@ -85,9 +90,9 @@ json_t *store_list_runs(struct store *store, const struct store_run_filter *filt
     static const char live[] = COLUMNS FILTER " AND live = 1" NEWEST_FIRST;
     if (store_db_ready(store, err) != 0)
         return NULL;
-    AUTO_STATEMENT sqlite3_stmt *statement =
-        store_db_query(store, err, filter->live_only ? live : all, "ssi", filter->experiment,
-                       filter->compute, filter->max > 0 ? (int64_t)filter->max : (int64_t)-1);
+    AUTO_STATEMENT sqlite3_stmt *statement = store_db_query(
+        store, err, filter->live_only ? live : all, "ssiss", filter->experiment, filter->compute,
+        filter->max > 0 ? (int64_t)filter->max : (int64_t)-1, filter->state, filter->text);
     AUTO_JSON json_t *rows = json_array();
     int row = -1;
     while (statement != NULL && (row = store_db_step(store, statement, err)) > 0)

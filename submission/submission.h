@@ -112,6 +112,14 @@ typedef void (*submit_done_fn)(const struct submit_result *result, const struct 
 struct submit *submission_submit(struct submission *submission, const json_t *job, bool dry_run,
                                  submit_done_fn done, void *data, struct error *err);
 
+/* Runs a run of any state again: the same job and environment, as they are recorded, and the same
+ * snapshot, whatever has become of the folder; on the compute of that name as it is defined today. The
+ * new run's intent says "rerun_of". Refused (as above) are unknown runs and computes; `done` gets an
+ * error when the old run has no snapshot.json (it never came so far) or a content is not stored any
+ * more. */
+struct submit *submission_rerun(struct submission *submission, const char *run_id,
+                                submit_done_fn done, void *data, struct error *err);
+
 /* Stops before anything has happened: `done` comes soon with ERROR_CANCELLED, or, when it is too
  * late, with the run. */
 void submit_cancel(struct submit *submit);
@@ -158,7 +166,7 @@ int submission_find_run(struct submission *submission, const char *prefix, char 
 int submission_run(struct submission *submission, const char *id, struct run **ret_run,
                    struct process_status *ret_status, struct error *err);
 
-/* As store_list_runs(), live ones brought up to date. New reference. */
+/* As store_list_runs(), live ones brought up to date before the filter looks at them. New reference. */
 MUST_CHECK json_t *submission_runs(struct submission *submission,
                                    const struct store_run_filter *filter, struct error *err);
 
@@ -174,3 +182,19 @@ void submission_metrics(struct submission *submission, const char *id, metrics_d
 /* For completion: names of environments, computes, newest run ids. Errors give an empty list. */
 void submission_names(struct submission *submission, enum spec_kind kind,
                       struct strlist *ret_names);
+
+/* --- lists of runs that stay up to date -------------------------------------------------------- */
+
+struct runs_watch;
+
+/* Calls `changed` from the loop when any run of the home may have changed, whichever kernel changed it;
+ * several times for one change, too. NULL with an error. */
+struct runs_watch *submission_watch_runs(struct submission *submission, void (*changed)(void *data),
+                                         void *data, struct error *err);
+void submission_unwatch_runs(struct runs_watch *watch); /* NULL is allowed */
+
+#define SUBMISSION_EXPERIMENTS_OF 1000 /* runs: as many as a list shows */
+
+/* Adds the experiments of the newest runs, sorted. */
+int submission_experiments(struct submission *submission, struct strlist *ret_names,
+                           struct error *err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A submission from the definition to the intent on disk. Everything that can be wrong is found before
  * anything is written: the definition against the workspace at once, the folder on the worker pool. Then
- * run.json is made durable, and from there on the run goes on by itself (drive.c). */
+ * run.json is made durable, and from there on the run goes on by itself (drive.c). A rerun takes the
+ * definition, the environment and the snapshot of another run instead. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ struct submit {
     json_t *intent;
     char *source; /* "" when a command brings no code along */
     char *script; /* NULL for a command */
+    char *of;     /* the run that is run again, with its snapshot; NULL for a definition */
     const struct backend *backend;
     struct snapshot *snapshot;
     struct snapshot_progress progress;
@@ -34,6 +36,7 @@ static void submit_free(struct submit *submit)
     json_decref(submit->intent);
     free(submit->source);
     free(submit->script);
+    free(submit->of);
     snapshot_free(submit->snapshot);
     run_free(submit->run);
     notes_done(&submit->notes);
@@ -93,6 +96,20 @@ static json_t *resolve_compute(struct submission *submission, const json_t *job,
     return found;
 }
 
+/* What every intent has; borrows all of it. */
+static json_t *new_intent(struct submission *submission, const char *experiment, const json_t *job,
+                          const json_t *environment, const json_t *compute)
+{
+    AUTO_FREE char *id = run_new_id();
+    json_t *intent = json_pack("{s:i, s:s, s:s, s:O, s:O, s:O, s:s, s:{s:s}}", "version", 1, "id",
+                               id, "experiment", experiment, "job", job, "environment", environment,
+                               "compute", compute, "backend", submission->backends[0]->name,
+                               "snapshot", "source", json_get_string(job, "code", ""));
+    json_set_string(intent, "display_name", json_get_string(job, "display_name", id));
+    json_set_time(intent, "created_at", clock_now());
+    return intent;
+}
+
 static json_t *build_intent(struct submission *submission, const json_t *job, struct error *err)
 {
     AUTO_JSON json_t *compute = resolve_compute(submission, job, err);
@@ -100,14 +117,29 @@ static json_t *build_intent(struct submission *submission, const json_t *job, st
         compute != NULL ? resolve_environment(submission, job, err) : NULL;
     if (environment == NULL)
         return NULL;
-    AUTO_FREE char *id = run_new_id();
-    json_t *intent = json_pack("{s:i, s:s, s:s, s:O, s:O, s:O, s:s, s:{s:s}}", "version", 1, "id",
-                               id, "experiment", json_get_string(job, "experiment_name", "default"),
-                               "job", job, "environment", environment, "compute", compute,
-                               "backend", submission->backends[0]->name, "snapshot", "source",
-                               json_get_string(job, "code", ""));
-    json_set_string(intent, "display_name", json_get_string(job, "display_name", id));
-    json_set_time(intent, "created_at", clock_now());
+    return new_intent(submission, json_get_string(job, "experiment_name", "default"), job,
+                      environment, compute);
+}
+
+/* Job and environment are those of the run, the environment as it was then. The compute is where there
+ * is room today: its definition of today counts. */
+static json_t *build_rerun_intent(struct submission *submission, const struct run *run,
+                                  struct error *err)
+{
+    const json_t *job = json_object_get(run->intent, "job");
+    const json_t *environment = json_object_get(run->intent, "environment");
+    AUTO_JSON json_t *compute = resolve_compute(submission, job, err);
+    if (compute == NULL)
+        return NULL;
+    if (!json_is_object(job) || environment == NULL) {
+        error_set(err, ERROR_CORRUPT, "%s/run.json does not say what was run", run->dir);
+        return NULL;
+    }
+    json_t *intent = new_intent(submission, json_get_string(run->intent, "experiment", "default"),
+                                job, environment, compute);
+    json_set_string(intent, "rerun_of", run->id);
+    if (json_get_string(job, "code", NULL) != NULL)
+        json_set_string(json_object_get(intent, "snapshot"), "of", run->id);
     return intent;
 }
 
@@ -166,15 +198,35 @@ static int check_script(const struct submit *submit, struct error *err)
     return error_hint(err, "add the line !%s to it", submit->script);
 }
 
-static void scan_on_worker(void *data)
+/* The folder as it is now. */
+static int scan_source(struct submit *submit, struct error *err)
 {
-    struct submit *submit = data;
     struct snapshot_limits limits = SNAPSHOT_LIMITS_INIT;
     if (submit->source[0] != '\0' &&
         snapshot_scan(submit->source, &limits, submit->dry_run, &submit->progress,
-                      &submit->snapshot, &submit->notes, &submit->err) != 0)
-        return;
-    if (check_script(submit, &submit->err) != 0)
+                      &submit->snapshot, &submit->notes, err) != 0)
+        return -1;
+    return check_script(submit, err);
+}
+
+/* The folder as it was for the run that is run again. */
+static int find_snapshot(struct submit *submit, struct error *err)
+{
+    const char *home = submit->submission->home;
+    AUTO_FREE char *manifest = xasprintf("%s/runs/%s/" RUN_MANIFEST, home, submit->of);
+    if (submit->source[0] == '\0' ||
+        snapshot_manifest_read(manifest, home, &submit->snapshot, err) == 0)
+        return 0;
+    error_wrap(err, "the snapshot of run %s", submit->of);
+    return error_hint(err, "submit the folder as it is now, with a %%%%submit cell");
+}
+
+static void prepare_on_worker(void *data)
+{
+    struct submit *submit = data;
+    int found = submit->of != NULL ? find_snapshot(submit, &submit->err)
+                                   : scan_source(submit, &submit->err);
+    if (found != 0)
         return;
     if (submit->progress.cancelled)
         error_set(&submit->err, ERROR_CANCELLED, "stopped before anything was submitted");
@@ -249,7 +301,7 @@ static void accept_run(struct submit *submit)
     answer(submit, &result);
 }
 
-static void scan_on_loop(void *data)
+static void prepare_on_loop(void *data)
 {
     struct submit *submit = data;
     if (submit->submission->closing) {
@@ -266,36 +318,71 @@ static void scan_on_loop(void *data)
     submit_free(submit);
 }
 
+/* The definition in submit->intent against what this machine can do. */
+static int check_intent(struct submit *submit, struct error *err)
+{
+    struct backend_plan plan = plan_of(submit);
+    submit->source = xstrdup(json_get_string(plan.job, "code", ""));
+    submit->script = xstrdup_or_null(json_get_string(plan.job, "script", NULL));
+    submit->backend =
+        backend_of(submit->submission, json_get_string(submit->intent, "backend", ""), err);
+    return submit->backend != NULL ? submit->backend->check(&plan, &submit->notes, err) : -1;
+}
+
 /* Everything that can be checked without walking the folder. */
 static int prepare(struct submit *submit, const json_t *job, struct error *err)
 {
     submit->intent = build_intent(submit->submission, job, err);
-    if (submit->intent == NULL)
-        return -1;
-    submit->source = xstrdup(json_get_string(job, "code", ""));
-    submit->script = xstrdup_or_null(json_get_string(job, "script", NULL));
-    submit->backend =
-        backend_of(submit->submission, json_get_string(submit->intent, "backend", ""), err);
-    struct backend_plan plan = plan_of(submit);
-    if (submit->backend == NULL || submit->backend->check(&plan, &submit->notes, err) != 0)
+    if (submit->intent == NULL || check_intent(submit, err) != 0)
         return -1;
     return check_source(submit->source, err);
+}
+
+static int prepare_rerun(struct submit *submit, const char *run_id, struct error *err)
+{
+    AUTO(run) struct run *run = NULL;
+    if (run_load(submit->submission->home, run_id, &run, err) != 0)
+        return -1;
+    submit->of = xstrdup(run_id);
+    submit->intent = build_rerun_intent(submit->submission, run, err);
+    return submit->intent != NULL ? check_intent(submit, err) : -1;
+}
+
+static struct submit *new_submit(struct submission *submission, submit_done_fn done, void *data)
+{
+    struct submit *submit = xcalloc(1, sizeof *submit);
+    submit->submission = submission;
+    submit->done = done;
+    submit->data = data;
+    return submit;
+}
+
+/* `ready` says whether it passed its checks; frees it otherwise. */
+static struct submit *begin(struct submit *submit, bool ready)
+{
+    if (!ready) {
+        submit_free(submit);
+        return NULL;
+    }
+    work_queue(submit->submission, prepare_on_worker, prepare_on_loop, submit);
+    return submit;
 }
 
 struct submit *submission_submit(struct submission *submission, const json_t *job, bool dry_run,
                                  submit_done_fn done, void *data, struct error *err)
 {
-    struct submit *submit = xcalloc(1, sizeof *submit);
-    submit->submission = submission;
+    struct submit *submit = new_submit(submission, done, data);
     submit->dry_run = dry_run;
-    submit->done = done;
-    submit->data = data;
-    if (submission_store(submission, err) == NULL || prepare(submit, job, err) != 0) {
-        submit_free(submit);
-        return NULL;
-    }
-    work_queue(submission, scan_on_worker, scan_on_loop, submit);
-    return submit;
+    return begin(submit,
+                 submission_store(submission, err) != NULL && prepare(submit, job, err) == 0);
+}
+
+struct submit *submission_rerun(struct submission *submission, const char *run_id,
+                                submit_done_fn done, void *data, struct error *err)
+{
+    struct submit *submit = new_submit(submission, done, data);
+    return begin(submit, submission_store(submission, err) != NULL &&
+                             prepare_rerun(submit, run_id, err) == 0);
 }
 
 void submit_cancel(struct submit *submit)

@@ -143,6 +143,7 @@ static void keeps_within_its_limits(void **state)
     const struct metric *items = metrics_items(metrics, &count);
     assert_int_equal(count, METRICS_NAMES_MAX);
     assert_in_range(items[0].count, METRICS_POINTS_MAX / 4, METRICS_POINTS_MAX);
+    assert_int_equal(items[0].seen, 2 * METRICS_POINTS_MAX + 10);
     assert_true(items[0].last == 2 * METRICS_POINTS_MAX + 9.5); /* not the long line's */
     assert_true(items[0].min == 0.5 && items[0].max == items[0].last);
     /* thinned evenly: the same distance everywhere */
@@ -150,6 +151,63 @@ static void keeps_within_its_limits(void **state)
     assert_true(distance == 4);
     for (size_t i = 1; i < items[0].count; i++)
         assert_true(items[0].points[i].step - items[0].points[i - 1].step == distance);
+}
+
+/* A log of prose came first, and took all the names there are. */
+static void names_of_the_file_find_room(void **state)
+{
+    (void)state;
+    AUTO(metrics) struct metrics *metrics = metrics_new();
+    AUTO_BUF struct buf text = BUF_INIT;
+    static const char jsonl[] = "{\"loss\":0.5}\n";
+    for (int i = 0; i < METRICS_NAMES_MAX; i++)
+        buf_printf(&text, "name%d=0.5\n", i);
+    metrics_feed_log(metrics, text.data, text.size);
+    metrics_feed_jsonl(metrics, jsonl, strlen(jsonl));
+    metrics_feed_log(metrics, text.data, text.size);
+    size_t count;
+    const struct metric *items = metrics_items(metrics, &count);
+    assert_int_equal(count, METRICS_NAMES_MAX);
+    assert_string_equal(items[0].name, "name0");
+    assert_string_equal(items[count - 1].name, "loss");
+    assert_int_equal(items[count - 1].count, 1);
+}
+
+static void a_copy_looks_the_same(void **state)
+{
+    (void)state;
+    AUTO(metrics) struct metrics *metrics = metrics_new();
+    AUTO_BUF struct buf text = BUF_INIT;
+    for (int i = 0; i < 1000; i++)
+        buf_printf(&text, "{\"step\":%d,\"loss\":%d,\"gaps\":%s,\"few\":1}\n", i,
+                   i == 333 ? -7 : i % 10, i == 500 ? "9" : "NaN");
+    metrics_feed_jsonl(metrics, text.data, text.size);
+    metrics_feed_jsonl(metrics, "{\"one\": 1}\n", 11);
+    AUTO(metrics) struct metrics *copy = metrics_copy(metrics, 100);
+    size_t count;
+    const struct metric *items = metrics_items(copy, &count);
+    assert_int_equal(count, 4);
+    for (size_t i = 0; i < 3; i++) {
+        assert_in_range(items[i].count, 50, 100); /* 49 stretches */
+        assert_int_equal(items[i].seen, 1000);
+        assert_true(items[i].points[0].step == 0);
+        assert_true(items[i].points[items[i].count - 1].step == 999);
+        for (size_t k = 1; k < items[i].count; k++)
+            assert_true(items[i].points[k - 1].step < items[i].points[k].step);
+    }
+    bool spike = false, lone = false;
+    for (size_t k = 0; k < items[0].count; k++)
+        spike = spike || (items[0].points[k].step == 333 && items[0].points[k].value == -7);
+    for (size_t k = 0; k < items[1].count; k++)
+        lone = lone || (items[1].points[k].step == 500 && items[1].points[k].value == 9);
+    assert_true(spike && lone);
+    assert_true(items[0].min == -7 && items[0].last == 9);
+    assert_string_equal(items[3].name, "one");
+    assert_int_equal(items[3].count, 1);
+    AUTO(metrics) struct metrics *nothing = metrics_new();
+    AUTO(metrics) struct metrics *none = metrics_copy(nothing, 4);
+    metrics_items(none, &count);
+    assert_int_equal(count, 0);
 }
 
 static void reads_a_run(void **state)
@@ -180,6 +238,8 @@ int main(void)
         UNIT(reads_lines),
         UNIT(trusts_the_file_more_than_the_log),
         UNIT(keeps_within_its_limits),
+        UNIT(names_of_the_file_find_room),
+        UNIT(a_copy_looks_the_same),
         UNIT(reads_a_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,6 +152,19 @@ static void lists_runs(void **state)
         {{.live_only = true}, "a c"},
         {{.live_only = true, .compute = "gpu", .experiment = "one", .max = 5}, "a"},
         {{.experiment = "none"}, ""},
+        {{.state = "Failed"}, "b"},
+        {{.state = "NotStarted"}, "a c"},
+        {{.state = "NotStarted", .experiment = "two"}, ""},
+        {{.state = "failed"}, ""}, /* as Azure spells it */
+        {{.text = "GP"}, "a b"},
+        {{.text = "env:2", .max = 1}, "a"},
+        {{.text = "tW"}, "b"},
+        {{.text = "%"}, ""},
+        {{.text = "_"}, ""},
+        {{.text = "'"}, ""},
+        {{.text = "agpu"}, ""}, /* not across two fields */
+        {{.text = "LOCAL", .state = "NotStarted", .live_only = true}, "c"},
+        {{.text = ""}, "a c b"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         AUTO_FREE char *ids = ids_of(store, &cases[i].filter);
