@@ -93,6 +93,11 @@ bool cell_allow_stdin(const struct cell *cell)
     return cell->options.allow_stdin;
 }
 
+bool cell_draws_widgets(const struct cell *cell)
+{
+    return widget_control_draws(cell->server, cell->request->message);
+}
+
 struct outlet *cell_outlet(struct cell *cell)
 {
     return cell->outlet;

@@ -18,7 +18,8 @@ struct cell;
 
 const char *cell_code(const struct cell *cell); /* NUL-terminated UTF-8; borrowed from the cell */
 bool cell_silent(const struct cell *cell);
-bool cell_allow_stdin(const struct cell *cell); /* false: nobody can answer; do not ask */
+bool cell_allow_stdin(const struct cell *cell);   /* false: nobody can answer; do not ask */
+bool cell_draws_widgets(const struct cell *cell); /* its front end has asked for widgets before */
 
 /* Text for the pager, put into the reply's payload (shown by front ends that have one). */
 void cell_page(struct cell *cell, json_t *bundle);

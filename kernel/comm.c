@@ -89,6 +89,7 @@ void comm_init(struct server *server)
 {
     server->comms = json_object();
     server->widgets = widgets_new(WIDGETS_BUFFERS_MAX);
+    server->widget_sessions = json_object();
     widget_control_register(server);
 }
 
@@ -100,6 +101,7 @@ void comm_free_all(struct server *server)
         free_comm(comm_of(entry));
     json_decref(steal(&server->comms));
     widgets_free(steal(&server->widgets));
+    json_decref(steal(&server->widget_sessions));
     while (server->targets != NULL) {
         struct comm_target *target = server->targets;
         server->targets = target->next;
@@ -147,6 +149,18 @@ static void publish(struct server *server, const char *type, json_t *content,
 
 static const struct comm_message nothing = {.data = NULL};
 
+/* The comm of that id, ours from now on, with the state that the data gives it. */
+static struct comm *make_ours(struct server *server, const char *id, const char *target,
+                              const struct comm_message *message)
+{
+    struct comm *comm = find_comm(server, id);
+    if (comm == NULL)
+        comm = add_comm(server, id, target);
+    comm->remote = false;
+    open_widget(comm, message->data, message->buffers, message->buffer_count);
+    return comm;
+}
+
 struct comm *comm_open(struct server *server, const char *id, const char *target,
                        const struct comm_message *message)
 {
@@ -154,14 +168,17 @@ struct comm *comm_open(struct server *server, const char *id, const char *target
     AUTO_JSON json_t *header = session_header(server->session, "comm_open");
     if (id == NULL)
         id = json_get_string(header, "msg_id", "");
-    struct comm *comm = find_comm(server, id);
-    if (comm == NULL)
-        comm = add_comm(server, id, target);
-    comm->remote = false;
-    open_widget(comm, said.data, said.buffers, said.buffer_count);
+    struct comm *comm = make_ours(server, id, target, &said);
     if (said.metadata == NULL && strcmp(target, COMM_WIDGET) == 0)
         said.metadata = json_pack("{s:s}", "version", WIDGETS_VERSION);
     publish(server, "comm_open", content_comm_open(id, target, said.data), &said);
+    return comm;
+}
+
+struct comm *comm_restore(struct server *server, const char *id, const char *target, json_t *data)
+{
+    struct comm *comm = make_ours(server, id, target, &(struct comm_message){.data = data});
+    json_decref(data);
     return comm;
 }
 
@@ -340,6 +357,8 @@ void comm_handle_info(struct request *request)
         request_fail(request, &err);
         return;
     }
+    if (strcmp(wanted, COMM_WIDGET) == 0)
+        widget_control_asked(request->server, request->message);
     json_t *comms = json_object();
     json_object_foreach (request->server->comms, id, entry) {
         const char *target = comm_of(entry)->target;

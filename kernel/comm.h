@@ -63,4 +63,9 @@ const char *comm_id(const struct comm *comm);
 struct comm *comm_open(struct server *server, const char *id, const char *target,
                        const struct comm_message *message);
 void comm_send(struct comm *comm, const struct comm_message *message);
+
+/* Brings back a widget that pages may know from before, without a word to them: they learn its state when
+ * they ask for it, and what is sent on it from then on. As comm_open() otherwise; `data` is taken, and
+ * buffers cannot be in it. Of one that is open already the remembered state alone is changed. */
+struct comm *comm_restore(struct server *server, const char *id, const char *target, json_t *data);
 void comm_close(struct comm *comm, const struct comm_message *message);

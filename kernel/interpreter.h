@@ -48,6 +48,14 @@ struct interpreter {
      * magics, where a cell begins. Appends the candidates, which replace the bytes from the returned
      * position to the cursor. */
     size_t (*offer)(void *self, const char *code, size_t cursor, struct strlist *matches);
+
+    /* Optional. The server is open: comms may be opened on it until the interpreter is closed. */
+    void (*opened)(void *self, struct server *server);
+
+    /* Optional. A page asks for the state of all widgets: it was loaded, or its kernel restarted
+     * under it. Those of ours that it may show from an earlier kernel are to be brought back now,
+     * with comm_restore(). Called again for every page. */
+    void (*restore)(void *self);
 };
 
 /* An interpreter and its state, as the server is given them. */

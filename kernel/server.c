@@ -119,6 +119,9 @@ int server_open(uv_loop_t *loop, const struct server_options *options, struct se
     open_handles(server);
     server->companion = options->companion;
     companion_attach(server->companion, server);
+    for (size_t i = 0; i < options->interpreter_count; i++)
+        if (server->interpreters[i].interpreter->opened != NULL)
+            server->interpreters[i].interpreter->opened(server->interpreters[i].self, server);
     *ret_server = server;
     return 0;
 }

@@ -64,6 +64,7 @@ struct server {
     struct comm_target *targets;        /* comm.c */
     struct message *comm_request;       /* comm.c: what a comm's handler is called for, or NULL */
     struct widgets *widgets;            /* what front ends know of widgets */
+    json_t *widget_sessions;            /* widget_control.c: the sessions that draw them */
     struct history *history;            /* opened at the first use */
     uint64_t usage_at_us, usage_cpu_us; /* info.c: at the last usage_request */
     uint64_t usage_host_busy, usage_host_idle;
@@ -124,8 +125,10 @@ void comm_free_all(struct server *server);
 void comm_observe(struct server *server, struct message *message); /* the companion's, to IOPub */
 void comm_companion_gone(struct server *server);
 void widget_control_register(struct server *server); /* widget_control.c */
-void history_handle(struct request *request);        /* history_request.c */
-void info_handle_kernel(struct request *request);    /* info.c */
+void widget_control_asked(struct server *server, const struct message *message);
+bool widget_control_draws(const struct server *server, struct message *message);
+void history_handle(struct request *request);     /* history_request.c */
+void info_handle_kernel(struct request *request); /* info.c */
 void info_handle_connect(struct request *request);
 void info_handle_usage(struct request *request);
 

@@ -12,7 +12,11 @@
 #define COLUMNS_MAX 160 /* two points a column at the chart's width in pixels is already dense */
 
 /* The chart in pixels. The margins hold the axes' texts. */
-enum { WIDTH = 320, HEIGHT = 96, LEFT = 4, RIGHT = 56, TOP = 8, BOTTOM = 18 };
+enum { WIDTH = 240, HEIGHT = 78, LEFT = 2, RIGHT = 46, TOP = 8, BOTTOM = 16 };
+enum { LINE_WIDTH = 90, LINE_HEIGHT = 20 };
+
+/* One hue for all curves: told from the text, with a contrast of 4 on white and on black. */
+#define ACCENT "#2f7ed8"
 
 struct column {
     bool filled; /* holds a finite value */
@@ -108,6 +112,17 @@ static void put_dots(struct buf *html, const struct series *series)
     }
 }
 
+/* Where the curve is now. */
+static void put_last_dot(struct buf *html, const struct series *series)
+{
+    for (size_t i = series->count; i > 0; i--)
+        if (series->columns[i - 1].filled) {
+            buf_printf(html, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\"/>", x_of(series, i - 1),
+                       y_of(series, series->columns[i - 1].last));
+            return;
+        }
+}
+
 /* Labels are numbers of ours, never text of the script's: nothing to escape. */
 static void put_label(struct buf *html, double x, double y, const char *anchor, double value)
 {
@@ -127,21 +142,22 @@ void chart_svg(struct buf *html, const struct metric *metric)
                WIDTH, HEIGHT, WIDTH, HEIGHT);
     buf_puts_html(html, metric->name);
     buf_printf(html,
-               "</title><path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"currentColor\" "
-               "stroke-opacity=\"0.3\"/><path d=\"",
-               LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT);
+               "</title><path d=\"M%d %d.5H%d\" fill=\"none\" stroke=\"currentColor\" "
+               "stroke-opacity=\"0.25\"/><path d=\"",
+               LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT);
     put_path(html, &series);
-    buf_puts(html, "\" fill=\"none\" stroke=\"currentColor\" stroke-width=\"1.5\" "
-                   "stroke-linejoin=\"round\"/><g fill=\"currentColor\">");
+    buf_puts(html, "\" fill=\"none\" stroke=\"" ACCENT "\" stroke-width=\"1.5\" "
+                   "stroke-linejoin=\"round\"/><g fill=\"" ACCENT "\">");
     put_dots(html, &series);
-    buf_puts(html, "</g><g fill=\"currentColor\" fill-opacity=\"0.7\" font-size=\"10\" "
+    put_last_dot(html, &series);
+    buf_puts(html, "</g><g fill=\"currentColor\" fill-opacity=\"0.65\" font-size=\"10\" "
                    "font-family=\"sans-serif\">");
     put_label(html, WIDTH - RIGHT + 4, TOP + 4, "start", series.max);
     if (series.max > series.min)
         put_label(html, WIDTH - RIGHT + 4, HEIGHT - BOTTOM, "start", series.min);
-    put_label(html, LEFT, HEIGHT - 5, "start", series.first_step);
+    put_label(html, LEFT, HEIGHT - 4, "start", series.first_step);
     if (metric->count > 1)
-        put_label(html, WIDTH - RIGHT, HEIGHT - 5, "end", series.last_step);
+        put_label(html, WIDTH - RIGHT, HEIGHT - 4, "end", series.last_step);
     buf_puts(html, "</g></svg>");
 }
 
@@ -156,4 +172,26 @@ void chart_sparkline(struct buf *text, const struct metric *metric, size_t width
         size_t level = column->filled ? (size_t)(fraction(&series, column->last) * 7.999) : 0;
         buf_puts(text, column->filled ? blocks[level] : " ");
     }
+}
+
+void chart_line(struct buf *html, const char *title, const struct chart_series *series)
+{
+    double max = 0;
+    bool pen_down = false;
+    for (size_t i = 0; i < series->count; i++)
+        if (isfinite(series->values[i]))
+            max = fmax(max, series->values[i]);
+    buf_printf(html, "<svg role=\"img\" width=\"%d\" height=\"%d\"><title>", LINE_WIDTH,
+               LINE_HEIGHT);
+    buf_puts_html(html, title);
+    buf_puts(html, "</title><path d=\"");
+    for (size_t i = 0; i < series->count; i++) {
+        double value = series->values[i];
+        double x = series->count > 1 ? (double)i / (double)(series->count - 1) : 0.5;
+        if (isfinite(value))
+            buf_printf(html, "%s%.1f %.1f", pen_down ? "L" : "M", 1 + x * (LINE_WIDTH - 2),
+                       1 + (1 - (max > 0 ? fmax(value, 0) / max : 0)) * (LINE_HEIGHT - 2));
+        pen_down = isfinite(value);
+    }
+    buf_puts(html, "\" fill=\"none\" stroke=\"" ACCENT "\" stroke-width=\"1.2\"/></svg>");
 }

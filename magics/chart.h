@@ -12,6 +12,16 @@
 #include "base/buf.h"
 #include "submission/metrics.h"
 
+/* Values at equal distances; gaps where one is not finite. */
+struct chart_series {
+    const double *values; /* borrowed */
+    size_t count;
+};
+
+/* Appends a small <svg> line without axes, from 0 to the greatest value: for a line of text. `title` is
+ * for readers of the screen. */
+void chart_line(struct buf *html, const char *title, const struct chart_series *series);
+
 /* Appends an <svg> of currentColor lines (it fits light and dark themes), with the first and last
  * step and the least and greatest value at the axes. Nothing when no value is finite. */
 void chart_svg(struct buf *html, const struct metric *metric);

@@ -146,6 +146,26 @@ static const char *offer_arguments(struct strlist *matches, const struct context
     return "name";
 }
 
+/* What an option takes is known by what the table calls it. */
+static const char *offer_option_values(struct strlist *matches, const struct context *context,
+                                       struct submission *submission, const char *directory)
+{
+    AUTO_STRLIST struct strlist names = STRLIST_INIT;
+    const char *takes = context->option->value != NULL ? context->option->value : "";
+    if (strcmp(takes, "PATH") == 0) {
+        offer_paths(matches, directory, context->prefix);
+        return "path";
+    }
+    if (strcmp(takes, "STATE") == 0)
+        for (int i = 0; i < RUN_STATE_COUNT; i++)
+            offer(matches, context->prefix, run_state_name((enum run_state)i));
+    if (strcmp(takes, "EXPERIMENT") == 0 && submission != NULL)
+        submission_experiments(submission, &names, NULL); /* a failure offers none */
+    for (size_t i = 0; i < names.count; i++)
+        offer(matches, context->prefix, names.items[i]);
+    return "value";
+}
+
 const char *complete_find(const struct context *context, struct submission *submission,
                           const char *directory, struct strlist *ret_matches)
 {
@@ -161,9 +181,7 @@ const char *complete_find(const struct context *context, struct submission *subm
         offer_options(ret_matches, context);
         return "option";
     case CONTEXT_OPTION_VALUE:
-        if (context->option->value != NULL && strcmp(context->option->value, "PATH") == 0)
-            offer_paths(ret_matches, directory, context->prefix);
-        return "path";
+        return offer_option_values(ret_matches, context, submission, directory);
     case CONTEXT_KEY:
         offer_keys(ret_matches, context);
         return "key";

@@ -19,5 +19,6 @@ extern const struct magic magic_outputs;
 extern const struct magic magic_attach;
 extern const struct magic magic_wait;
 extern const struct magic magic_cancel;
+extern const struct magic magic_rerun;
 extern const struct magic magic_secret;
 extern const struct magic magic_skiff;

@@ -12,7 +12,7 @@ static void run(struct magic_call *call)
     if (magic_call_waits(call, &wait, &err) < 0 || magic_call_run_id(call, &id, &err) < 0)
         magic_call_fail(call, &err);
     else
-        wait_follow(call, id, true, wait);
+        wait_follow(call, id, &(struct wait_options){.log = true, .wait = wait});
 }
 
 static const struct magic_option options[] = {

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <uv.h>
 
 #include "base/error.h"
 #include "kernel/cell.h"
@@ -21,14 +22,19 @@
 struct companion;
 struct python_module;
 struct run_output_set;
+struct run_widget_set;
+struct runs_widget_set;
 
 struct magic_call {
     const struct magic *magic;
-    struct submission *submission;      /* borrowed */
-    struct run_output_set *run_outputs; /* borrowed */
-    struct companion *companion;        /* borrowed; NULL: this kernel has none */
-    struct python_module *python;       /* borrowed; NULL: nobody asks for the last run */
-    struct cell *cell;                  /* borrowed; NULL once the call is over */
+    uv_loop_t *loop;
+    struct submission *submission;        /* borrowed */
+    struct run_output_set *run_outputs;   /* borrowed */
+    struct run_widget_set *run_widgets;   /* borrowed */
+    struct runs_widget_set *runs_widgets; /* borrowed */
+    struct companion *companion;          /* borrowed; NULL: this kernel has none */
+    struct python_module *python;         /* borrowed; NULL: nobody asks for the last run */
+    struct cell *cell;                    /* borrowed; NULL once the call is over */
     const struct parse_call *words;
     struct arguments arguments;
     const char *body; /* a cell magic's text; else NULL */

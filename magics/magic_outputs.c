@@ -13,8 +13,8 @@ static int show(struct magic_call *call, struct error *err)
         submission_run(call->submission, id, &found, &status, err) < 0)
         return -1;
     struct run_view view = {.run = found, .process = &status};
-    AUTO_REPORT struct report report;
-    report_read(&report, &view, NULL);
+    AUTO_REPORT struct report report = {.view = &view};
+    report_read_outputs(&report, view.run);
     magic_call_show(call, render_outputs(&report));
     return 0;
 }

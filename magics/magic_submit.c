@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * %%submit: checks everything, makes the run, and follows it. Until the run is accepted an
- * interrupt stops it before anything has happened; afterwards it only detaches (wait.c).
+ * interrupt stops it before anything has happened; afterwards it only detaches (wait.c). A folder that
+ * takes long to look through is said to be looked through.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +13,56 @@
 #include "magics/list.h"
 #include "magics/magic_call.h"
 #include "magics/python_module.h"
+#include "magics/render.h"
 #include "magics/render_plan.h"
 #include "magics/wait.h"
+
+#define PATIENCE_MS 300 /* what is done by then needs no line that says so */
 
 struct submitting {
     struct magic_call *call; /* referenced: the answer comes later */
     struct submit *submit;
     bool wait;
+    char *title;   /* of what will be a run */
+    char *line_id; /* of the line that says what is going on; NULL: there is none */
+    uv_timer_t patience;
 };
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct submitting *submitting = handle->data;
+    magic_call_unref(submitting->call);
+    free(submitting->title);
+    free(submitting->line_id);
+    free(submitting);
+}
+
+static void submitting_close(struct submitting *submitting)
+{
+    uv_close((uv_handle_t *)&submitting->patience, on_closed);
+}
+
+static void on_patience(uv_timer_t *timer)
+{
+    struct submitting *submitting = timer->data;
+    struct magic_call *call = submitting->call;
+    if (magic_call_over(call) || !wait_draws_widgets(call))
+        return;
+    submitting->line_id = xasprintf("skiff-submit-%p", (void *)submitting);
+    outlet_display(cell_outlet(call->cell),
+                   render_line(submitting->title, RUN_NOT_STARTED, "looking through the folder"),
+                   submitting->line_id);
+}
+
+static char *title_of(const json_t *job)
+{
+    const json_t *environment = json_object_get(job, "environment");
+    return xasprintf("%s · %s · %s", json_get_string(job, "experiment_name", "default"),
+                     json_get_string(job, "compute", "local"),
+                     json_is_string(environment)   ? json_string_value(environment)
+                     : json_is_object(environment) ? "inline environment"
+                                                   : "no environment");
+}
 
 static void accepted(struct submitting *submitting, const struct submit_result *result)
 {
@@ -38,13 +81,20 @@ static void accepted(struct submitting *submitting, const struct submit_result *
         magic_call_ok(call);
         return;
     }
-    wait_follow(call, result->run_id, true, submitting->wait);
+    wait_follow(call, result->run_id,
+                &(struct wait_options){
+                    .log = true, .wait = submitting->wait, .line_id = submitting->line_id});
 }
 
 /* The error is the core's: it is copied, place and hint and all. */
-static void refused(struct magic_call *call, const struct error *err)
+static void refused(struct submitting *submitting, const struct error *err)
 {
+    struct magic_call *call = submitting->call;
     struct error own = ERROR_INIT;
+    if (submitting->line_id != NULL)
+        outlet_update_display(cell_outlet(call->cell),
+                              render_line(submitting->title, RUN_NOT_STARTED, "not submitted"),
+                              submitting->line_id);
     error_set(&own, err->code, "%s", err->text);
     if (err->hint != NULL)
         error_hint(&own, "%s", err->hint);
@@ -61,12 +111,11 @@ static void on_done(const struct submit_result *result, const struct error *err,
         call->interrupt = NULL;
         call->state = NULL;
         if (err != NULL)
-            refused(call, err);
+            refused(submitting, err);
         else
             accepted(submitting, result);
     }
-    magic_call_unref(call);
-    free(submitting);
+    submitting_close(submitting);
 }
 
 static void on_interrupt(struct magic_call *call)
@@ -108,6 +157,11 @@ static void run(struct magic_call *call)
     struct submitting *submitting = xcalloc(1, sizeof *submitting);
     submitting->call = magic_call_ref(call);
     submitting->wait = wait;
+    submitting->title = title_of(job);
+    uv_timer_init(call->loop, &submitting->patience);
+    submitting->patience.data = submitting;
+    uv_timer_start(&submitting->patience, on_patience, PATIENCE_MS, 0);
+    uv_unref((uv_handle_t *)&submitting->patience); /* a kernel that goes does not wait for it */
     call->state = submitting;
     call->interrupt = on_interrupt;
     submitting->submit =
@@ -117,8 +171,7 @@ static void run(struct magic_call *call)
         return;
     call->interrupt = NULL;
     call->state = NULL;
-    magic_call_unref(call);
-    free(submitting);
+    submitting_close(submitting);
     locate(call, job, &err);
     magic_call_fail(call, &err);
 }

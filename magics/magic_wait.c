@@ -27,7 +27,7 @@ static void run(struct magic_call *call)
     if (choose(call, &id, &err) < 0)
         magic_call_fail(call, &err);
     else
-        wait_follow(call, id, false, true);
+        wait_follow(call, id, &(struct wait_options){.wait = true});
 }
 
 const struct magic magic_wait = {

@@ -20,6 +20,8 @@
 #include "magics/parse.h"
 #include "magics/registry.h"
 #include "magics/run_output.h"
+#include "magics/run_widget.h"
+#include "magics/runs_widget.h"
 #include "magics/substitute.h"
 
 /* Values that Python was asked for. It answers in any case; the cell may not be there any more. */
@@ -43,16 +45,24 @@ struct sequence {
 };
 
 struct magics {
+    uv_loop_t *loop;
     struct magics_options options;
     struct run_output_set *run_outputs;
+    struct run_widget_set *run_widgets;
+    struct runs_widget_set *runs_widgets;
     struct sequence *current;
 };
 
 struct magics *magics_new(uv_loop_t *loop, const struct magics_options *options)
 {
     struct magics *magics = xcalloc(1, sizeof *magics);
+    magics->loop = loop;
     magics->options = *options;
     magics->run_outputs = run_output_set_new(loop, options->submission);
+    magics->run_widgets = run_widget_set_new(
+        loop, options->submission,
+        &(struct run_widget_python){.module = options->python, .companion = options->companion});
+    magics->runs_widgets = runs_widget_set_new(loop, options->submission, magics->run_widgets);
     return magics;
 }
 
@@ -126,8 +136,11 @@ static int check(const struct parse_call *words, const struct magic **ret_magic,
 static void start(struct sequence *sequence, const struct parse_call *words)
 {
     struct magic_call *call = xcalloc(1, sizeof *call);
-    *call = (struct magic_call){.submission = sequence->magics->options.submission,
+    *call = (struct magic_call){.loop = sequence->magics->loop,
+                                .submission = sequence->magics->options.submission,
                                 .run_outputs = sequence->magics->run_outputs,
+                                .run_widgets = sequence->magics->run_widgets,
+                                .runs_widgets = sequence->magics->runs_widgets,
                                 .companion = sequence->magics->options.companion,
                                 .python = sequence->magics->options.python,
                                 .cell = sequence->cell,
@@ -391,7 +404,23 @@ void magics_free(struct magics *magics)
         sequence_free(sequence);
     }
     run_output_set_free(magics->run_outputs);
+    runs_widget_set_free(magics->runs_widgets);
+    run_widget_set_free(magics->run_widgets);
     free(magics);
+}
+
+static void magics_opened(void *self, struct server *server)
+{
+    struct magics *magics = self;
+    run_widget_set_serve(magics->run_widgets, server);
+    runs_widget_set_serve(magics->runs_widgets, server);
+}
+
+static void magics_restore(void *self)
+{
+    struct magics *magics = self;
+    run_widget_set_restore(magics->run_widgets);
+    runs_widget_set_restore(magics->runs_widgets);
 }
 
 /* In a cell that is not ours yet: the names of our magics. */
@@ -414,4 +443,6 @@ const struct interpreter magics_interpreter = {
     .inspect = magics_inspect,
     .is_complete = magics_is_complete,
     .offer = magics_offer,
+    .opened = magics_opened,
+    .restore = magics_restore,
 };

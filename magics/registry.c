@@ -12,7 +12,7 @@ const struct magic *const registry_magics[] = {
     &magic_environment,  &magic_compute,  &magic_submit, /* cells */
     &magic_environments, &magic_computes, &magic_workspace, &magic_runs,   &magic_status,
     &magic_logs,         &magic_metrics,  &magic_outputs,   &magic_attach, &magic_wait,
-    &magic_cancel,       &magic_secret,   &magic_skiff,     NULL,
+    &magic_cancel,       &magic_rerun,    &magic_secret,    &magic_skiff,  NULL,
 };
 
 /* IPython's own magics and those of packages many notebooks load: never taken for slips of ours. */
@@ -25,7 +25,7 @@ static const char others[] =
     "lx macro magic mamba man markdown matplotlib memit micromamba mkdir more mprun mv "
     "mypy notebook page pastebin pdb pdef pdoc perl pfile pinfo pinfo2 pip popd pprint "
     "precision prun psearch psource pushd pwd px pycat pylab pypy python python2 python3 "
-    "qtconsole quickref recall rehashx reload_ext rep rerun reset reset_selective rm "
+    "qtconsole quickref recall rehashx reload_ext rep reset reset_selective rm "
     "rmdir ruby run rust save sc script set_env sh spark sql store subshell svg sx "
     "system tb tensorboard time timeit unalias unload_ext uv wandb watermark who who_ls "
     "whos writefile xdel xmode ";

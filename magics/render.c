@@ -5,6 +5,7 @@
  */
 #include "magics/render.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,12 +14,14 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "magics/chart.h"
+#include "magics/panel.h"
 #include "magics/table.h"
 
 #define SPARKLINE_WIDTH 40
-#define CHARTS_MAX 8     /* in a summary; %metrics shows more */
-#define CHARTS_ALL 40    /* and at most this many: the notebook keeps them */
-#define OUTPUTS_SHOWN 20 /* in a summary; %outputs shows more */
+#define CHARTS_ALL 40      /* of %metrics: the notebook keeps them */
+#define LOG_LINES_HTML 200 /* of the output's end in a summary */
+#define LOG_LINES_TEXT 40
+#define LOG_BYTES_MAX (40 * 1000) /* of HTML: with all else less than 200 kB */
 
 char *render_time(int64_t when_us)
 {
@@ -162,43 +165,24 @@ static void put_table(struct buf *html, struct buf *text, const struct table *ta
 
 /* --- metrics ---------------------------------------------------------------------------------- */
 
-/* The values stand in text beside the chart: GitHub and untrusted notebooks drop the SVG. */
-static void put_metric(struct buf *html, struct buf *text, const struct metric *metric)
-{
-    char last[CHART_NUMBER_SIZE];
-    char min[CHART_NUMBER_SIZE];
-    char max[CHART_NUMBER_SIZE];
-    chart_number(metric->last, last);
-    chart_number(metric->min, min);
-    chart_number(metric->max, max);
-    buf_puts(html, "<div style=\"display:inline-block;margin:2px 16px 2px 0\"><div><b>");
-    buf_puts_html(html, metric->name);
-    buf_printf(html, "</b> %s <span " TABLE_STYLE_DIM ">min %s, max %s, %zu point%s</span></div>",
-               last, min, max, metric->count, metric->count == 1 ? "" : "s");
-    chart_svg(html, metric);
-    buf_puts(html, "</div>");
-    buf_printf(text, "  %-16s %-10s ", metric->name, last);
-    chart_sparkline(text, metric, SPARKLINE_WIDTH);
-    buf_printf(text, "  min %s, max %s, %zu point%s\n", min, max, metric->count,
-               metric->count == 1 ? "" : "s");
-}
-
-static void put_metrics(struct buf *html, struct buf *text, const struct metrics *metrics,
-                        size_t max)
+static void put_metrics_text(struct buf *text, const struct metrics *metrics, size_t max)
 {
     size_t count = 0;
     const struct metric *items = metrics != NULL ? metrics_items(metrics, &count) : NULL;
-    if (count == 0)
-        return;
-    buf_puts(html, "<div>");
-    buf_puts(text, "metrics\n");
-    for (size_t i = 0; i < count && i < max; i++)
-        put_metric(html, text, &items[i]);
-    buf_puts(html, "</div>");
-    if (count > max) {
-        buf_printf(html, "<div " TABLE_STYLE_DIM ">and %zu more metrics</div>", count - max);
-        buf_printf(text, "  and %zu more metrics\n", count - max);
+    if (count > 0)
+        buf_puts(text, "metrics\n");
+    for (size_t i = 0; i < count && i < max; i++) {
+        char last[CHART_NUMBER_SIZE];
+        char min[CHART_NUMBER_SIZE];
+        char max_value[CHART_NUMBER_SIZE];
+        buf_printf(text, "  %-16s %-10s ", items[i].name, chart_number(items[i].last, last));
+        chart_sparkline(text, &items[i], SPARKLINE_WIDTH);
+        buf_printf(text, "  min %s, max %s, %zu point%s\n", chart_number(items[i].min, min),
+                   chart_number(items[i].max, max_value), items[i].seen,
+                   items[i].seen == 1 ? "" : "s");
     }
+    if (count > max)
+        buf_printf(text, "  and %zu more metrics\n", count - max);
 }
 
 json_t *render_metrics(const char *id, const struct metrics *metrics)
@@ -215,14 +199,15 @@ json_t *render_metrics(const char *id, const struct metrics *metrics)
         buf_printf(&text,
                    "%s has no metrics yet: print lines like loss=0.12, or write metrics.jsonl", id);
     }
-    put_metrics(&html, &text, metrics, CHARTS_ALL);
+    panel_metrics(&html, id, metrics, CHARTS_ALL);
+    put_metrics_text(&text, metrics, CHARTS_ALL);
     buf_puts(&html, "</div>");
     return table_bundle(&html, &text);
 }
 
 /* --- outputs ---------------------------------------------------------------------------------- */
 
-/* report_read() lists one file more than is shown, to know that there are more. */
+/* report_read_outputs() lists one file more than is shown, to know that there are more. */
 static void put_outputs(struct buf *html, struct buf *text, const struct report *report, size_t max)
 {
     static const char *const titles[] = {"output", "size", NULL};
@@ -244,22 +229,6 @@ static void put_outputs(struct buf *html, struct buf *text, const struct report 
         put_table(html, text, &table);
 }
 
-/* As data: the notebook must stay readable when the run's folder is gone. */
-static void put_pictures(struct buf *html, const struct report *report)
-{
-    for (size_t i = 0; i < report->picture_count; i++) {
-        const struct report_picture *picture = &report->pictures[i];
-        buf_printf(html,
-                   "<img style=\"max-width:320px;max-height:240px;margin:4px 8px 4px 0\" "
-                   "src=\"data:%s;base64,%s\" alt=\"",
-                   picture->mime, picture->base64);
-        buf_puts_html(html, picture->path);
-        buf_puts(html, "\" title=\"");
-        buf_puts_html(html, picture->path);
-        buf_puts(html, "\">");
-    }
-}
-
 json_t *render_outputs(const struct report *report)
 {
     AUTO_BUF struct buf html = BUF_INIT;
@@ -271,7 +240,7 @@ json_t *render_outputs(const struct report *report)
         table_factf(&facts, "outputs", "%s has none: what the script writes below outputs/ is kept",
                     report->view->run->id);
     put_outputs(&html, &text, report, REPORT_OUTPUTS_MAX);
-    put_pictures(&html, report);
+    panel_pictures(&html, report);
     table_factf(&facts, "directory", "%s/outputs", report->view->run->dir);
     put_table(&html, &text, &facts);
     buf_puts(&html, "</div>");
@@ -280,10 +249,68 @@ json_t *render_outputs(const struct report *report)
 
 /* --- whole runs ------------------------------------------------------------------------------- */
 
+/* The end of the output in a box that scrolls. */
+static void put_log(struct buf *html, struct buf *text, const struct report *report)
+{
+    AUTO_BUF struct buf lines = BUF_INIT;
+    size_t count = LOG_LINES_HTML;
+    if (report->terminal == NULL)
+        return;
+    terminal_tail_html(report->terminal, count, &lines);
+    while (lines.size > LOG_BYTES_MAX && count > 1) {
+        count /= 2;
+        buf_clear(&lines);
+        terminal_tail_html(report->terminal, count, &lines);
+    }
+    if (lines.size == 0)
+        return;
+    buf_puts(html, "<div style=\"max-height:340px;overflow:auto;margin:4px 0;border:solid "
+                   "rgba(128,128,128,.35);border-width:1px 0\">" PANEL_LOG_OPEN);
+    if (lines.size <= LOG_BYTES_MAX) /* else it is one line of spans: the file has it */
+        buf_append(html, lines.data, lines.size);
+    buf_puts(html, PANEL_LOG_CLOSE "</div>");
+    panel_log_note(html, report);
+    buf_puts(text, "the end of the output\n");
+    terminal_tail_text(report->terminal, LOG_LINES_TEXT, text);
+}
+
+static void put_usage_text(struct buf *text, const struct usage *usage)
+{
+    double memory = 0;
+    double cpu = 0;
+    for (size_t i = 0; usage != NULL && i < usage->count; i++) {
+        memory = fmax(memory, usage->samples[i].memory_bytes);
+        cpu = fmax(cpu, usage->samples[i].cpu_percent);
+    }
+    if (memory <= 0)
+        return;
+    AUTO_FREE char *size = file_size_text((unsigned long long)memory);
+    buf_printf(text, "used at most %.0f %% of CPU, %s of memory\n", cpu, size);
+}
+
+static void put_advice_text(struct buf *text, const struct report *report)
+{
+    AUTO_STRLIST struct strlist lines = STRLIST_INIT;
+    if (report->view->run->state == RUN_FAILED)
+        panel_advice(report, &lines);
+    for (size_t i = 0; i < lines.count; i++)
+        buf_printf(text, "→ %s\n", lines.items[i]);
+}
+
+static void put_details(struct buf *html, const struct report *report)
+{
+    if (report->events == NULL)
+        return;
+    buf_puts(html, "<details><summary style=\"cursor:pointer;opacity:.65\">Details</summary>");
+    panel_details(html, report);
+    buf_puts(html, "</details>");
+}
+
 json_t *render_summary(const struct report *report)
 {
     AUTO_BUF struct buf html = BUF_INIT;
     AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_BUF struct buf unused = BUF_INIT;
     AUTO_TABLE struct table facts;
     AUTO_TABLE struct table places;
     table_init(&facts, NULL);
@@ -291,16 +318,19 @@ json_t *render_summary(const struct report *report)
     const struct run *run = report->view->run;
     add_outcome(&facts, report->view);
     add_places(&places, report);
-    buf_puts(&html, "<div " TABLE_STYLE_BOX "><div>");
-    table_dot(&html, run_state_name(run->state));
-    buf_printf(&html, "<b>%s</b> ", render_state(run->state));
-    buf_puts_html(&html, run->id);
-    buf_puts(&html, "</div>");
+    buf_puts(&html, "<div " TABLE_STYLE_BOX ">");
+    panel_head(&html, report);
+    panel_usage(&html, report->usage);
+    panel_metrics(&html, run->id, report->metrics, PANEL_CHARTS_MAX);
     buf_printf(&text, "%s %s\n", render_state(run->state), run->id);
-    put_table(&html, &text, &facts);
-    put_metrics(&html, &text, report->metrics, CHARTS_MAX);
-    put_outputs(&html, &text, report, OUTPUTS_SHOWN);
-    put_pictures(&html, report);
+    table_text(&text, &facts);
+    put_advice_text(&text, report);
+    put_usage_text(&text, report->usage);
+    put_metrics_text(&text, report->metrics, PANEL_CHARTS_MAX);
+    put_log(&html, &text, report);
+    panel_outputs(&html, report);
+    put_outputs(&unused, &text, report, PANEL_OUTPUTS_MAX);
+    put_details(&html, report);
     put_table(&html, &text, &places);
     buf_puts(&html, "</div>");
     return table_bundle(&html, &text);

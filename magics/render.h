@@ -25,7 +25,9 @@ const char *render_state(enum run_state state);
 /* The line above a run's output: title, state, and what is happening now (or NULL). */
 MUST_CHECK json_t *render_line(const char *title, enum run_state state, const char *progress);
 
-/* The final word on a run: state, times, metrics with charts, outputs, pictures, where to look. */
+/* A run as a page that stays: state and reason, what it used, metrics with charts, the end of its output
+ * (with report->terminal), outputs, pictures, details (with report->events), where to look. Less than
+ * 200 kB. */
 MUST_CHECK json_t *render_summary(const struct report *report);
 
 /* %status: all facts, and every event with its time. `events` as run_events(). */

@@ -59,7 +59,16 @@ static char *output_path(const struct run *run, const char *path)
     return plain ? steal(&full) : NULL;
 }
 
-static void read_pictures(struct report *report)
+static void free_pictures(struct report *report)
+{
+    for (size_t i = 0; i < report->picture_count; i++) {
+        free(report->pictures[i].path);
+        free(report->pictures[i].base64);
+    }
+    report->picture_count = 0;
+}
+
+static void read_pictures(struct report *report, const struct run *run)
 {
     size_t total = 0;
     size_t i;
@@ -71,7 +80,7 @@ static void read_pictures(struct report *report)
             total + (size_t)size > REPORT_PICTURES_BYTES_MAX || !named_like_a_picture(path))
             continue;
         AUTO_BUF struct buf bytes = BUF_INIT;
-        AUTO_FREE char *full = output_path(report->view->run, path);
+        AUTO_FREE char *full = output_path(run, path);
         if (full == NULL || file_read(full, REPORT_PICTURE_BYTES_MAX, &bytes, NULL) != 0)
             continue;
         const char *mime = picture_mime(&bytes);
@@ -83,25 +92,27 @@ static void read_pictures(struct report *report)
     }
 }
 
-void report_read(struct report *report, const struct run_view *view, const struct metrics *metrics)
+void report_read_outputs(struct report *report, const struct run *run)
 {
     struct stat st;
-    *report = (struct report){.view = view, .metrics = metrics};
-    report->outputs = run_outputs(view->run, REPORT_OUTPUTS_MAX + 1);
-    report->log_path = run_path(view->run, RUN_LOG);
+    AUTO_JSON json_t *outputs = run_outputs(run, REPORT_OUTPUTS_MAX + 1);
+    if (report->log_path == NULL)
+        report->log_path = run_path(run, RUN_LOG);
     report->log_size = stat(report->log_path, &st) == 0 ? (uint64_t)st.st_size : 0;
-    read_pictures(report);
+    if (report->outputs != NULL && json_equal(report->outputs, outputs))
+        return;
+    json_decref(report->outputs);
+    report->outputs = steal(&outputs);
+    free_pictures(report);
+    read_pictures(report, run);
 }
 
 void report_done(struct report *report)
 {
-    for (size_t i = 0; i < report->picture_count; i++) {
-        free(report->pictures[i].path);
-        free(report->pictures[i].base64);
-    }
+    free_pictures(report);
     json_decref(report->outputs);
     free(report->log_path);
-    *report = (struct report){.view = NULL};
+    *report = (struct report)REPORT_INIT;
 }
 
 char *report_log_tail(const struct run *run, size_t lines)

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/strlist.h"
 #include "magics/render.h"
 #include "magics/shown.h"
@@ -20,6 +22,9 @@
 
 /* Two messages a flush (the line, the stream): ten a second. Front ends redraw no faster. */
 #define FLUSH_INTERVAL_MS 200
+
+#define TICK_MS 1000 /* a line that draws over itself counts the seconds */
+#define BEGIN_LINE "\r\033[K"
 
 struct run_output_set {
     uv_loop_t *loop;
@@ -44,6 +49,10 @@ struct run_output {
     char *reason;
     char *progress;
     bool line_shown, line_dirty;
+    enum run_state said;   /* text: the state of the last line */
+    bool in_mid_line;      /* text: the output shown does not end with a newline */
+    int64_t started_us;    /* 0: it has not */
+    bool pacing;           /* something was sent just now: what comes waits for the timer */
     bool started_building; /* the build log's headline is out */
     uint64_t first;        /* of the run's log: where this output began */
     uint64_t offset;       /* of the run's log: the first byte not fed yet */
@@ -115,23 +124,71 @@ void run_output_set_free(struct run_output_set *set)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-/* One display per run and cell, updated in place: states do not pile up in the notebook. */
-static void show_line(struct run_output *output)
+/* What is happening, or why it ended; NULL for nothing. The caller frees it. */
+static char *line_text(const struct run_output *output)
 {
+    if (run_state_is_final(output->state))
+        return xstrdup_or_null(output->reason);
+    if (!output->stream.full)
+        return xstrdup_or_null(output->options.batch ? NULL : output->progress);
     AUTO_FREE char *size = file_size_text(output->stream.total);
-    AUTO_FREE char *more =
-        output->stream.full && !run_state_is_final(output->state)
-            ? xasprintf("%s of output so far, whole in %s", size, output->log_path)
-            : NULL;
-    const char *progress = run_state_is_final(output->state) ? output->reason
-                           : more != NULL                    ? more
-                           : output->options.batch           ? NULL
-                                                             : output->progress;
-    json_t *bundle = render_line(output->title, output->state, progress);
+    return xasprintf("%s of output so far, whole in %s", size, output->log_path);
+}
+
+/* One display per run and cell, updated in place: states do not pile up in the notebook. */
+static void show_display(struct run_output *output)
+{
+    AUTO_FREE char *text = line_text(output);
+    json_t *bundle = render_line(output->title, output->state, text);
     if (output->line_shown)
         outlet_update_display(output->options.outlet, bundle, output->display_id);
     else
         outlet_display(output->options.outlet, bundle, output->display_id);
+}
+
+/* A line for each state, and none between: what is under way would fill the screen. */
+static void say_state(struct run_output *output)
+{
+    AUTO_FREE char *text = line_text(output);
+    AUTO_BUF struct buf line = BUF_INIT;
+    if (output->line_shown && output->said == output->state)
+        return;
+    output->said = output->state;
+    buf_printf(&line, "%s%s: %s", output->in_mid_line ? "\n" : "",
+               output->line_shown ? output->options.run_id : output->title,
+               render_state(output->state));
+    if (text != NULL)
+        buf_printf(&line, " (%s)", text);
+    buf_putc(&line, '\n');
+    output->in_mid_line = false;
+    outlet_write(output->options.outlet, OUTLET_STDOUT, line.data, line.size);
+}
+
+/* The line that draws over itself. */
+static void draw_wait(struct run_output *output)
+{
+    AUTO_FREE char *text = line_text(output);
+    AUTO_BUF struct buf line = BUF_INIT;
+    buf_printf(&line, BEGIN_LINE "%s: %s", output->options.run_id, render_state(output->state));
+    if (output->started_us > 0) {
+        AUTO_FREE char *took = clock_duration(clock_now() - output->started_us);
+        buf_printf(&line, " %s", took);
+    }
+    if (text != NULL)
+        buf_printf(&line, " (%s)", text);
+    if (run_state_is_final(output->state))
+        buf_putc(&line, '\n');
+    outlet_write(output->options.outlet, OUTLET_STDOUT, line.data, line.size);
+}
+
+static void show_line(struct run_output *output)
+{
+    if (output->options.batch)
+        show_display(output);
+    else if (output->options.log)
+        say_state(output);
+    else
+        draw_wait(output);
     output->line_shown = true;
     output->line_dirty = false;
 }
@@ -141,6 +198,7 @@ static void write_text(struct run_output *output, const struct buf *text)
 {
     if (text->size == 0)
         return;
+    output->in_mid_line = text->data[text->size - 1] != '\n';
     outlet_write(output->options.outlet, OUTLET_STDOUT, text->data, text->size);
     if (output->stream.shown > output->from_build)
         shown_write(output->dir, output->first + output->stream.shown - output->from_build);
@@ -161,20 +219,39 @@ static void flush(struct run_output *output)
     write_text(output, &text);
 }
 
+static bool counts_seconds(const struct run_output *output)
+{
+    return !output->options.batch && !output->options.log && !run_state_is_final(output->state);
+}
+
+static void on_tick(uv_timer_t *timer);
+
+/* Quiet since the last flush: the next byte goes out at once. */
 static void on_timer(uv_timer_t *timer)
 {
     struct run_output *output = timer->data;
-    if (!has_something(output))
-        return; /* quiet since the last flush: the next byte goes out at once */
-    flush(output);
-    uv_timer_start(timer, on_timer, FLUSH_INTERVAL_MS, 0);
+    output->pacing = has_something(output);
+    if (output->pacing) {
+        flush(output);
+        uv_timer_start(timer, on_timer, FLUSH_INTERVAL_MS, 0);
+    } else if (counts_seconds(output)) {
+        uv_timer_start(timer, on_tick, TICK_MS, 0);
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct run_output *output = timer->data;
+    output->line_dirty = true;
+    on_timer(timer);
 }
 
 static void schedule(struct run_output *output)
 {
-    if (uv_is_active((uv_handle_t *)&output->timer) || !has_something(output))
+    if (output->pacing || !has_something(output))
         return;
     flush(output);
+    output->pacing = true;
     uv_timer_start(&output->timer, on_timer, FLUSH_INTERVAL_MS, 0);
 }
 
@@ -201,6 +278,7 @@ static void take_view(struct run_output *output, const struct run_view *view)
     const char *progress = view->detached && view->progress == NULL
                                ? "another kernel takes it to its start"
                                : view->progress;
+    output->started_us = view->run->started_us;
     if (output->line_shown && output->state == view->run->state &&
         same(output->reason, view->run->reason) && same(output->progress, progress))
         return;
@@ -245,8 +323,15 @@ static void show_summary(struct run_output *output, const struct metrics *metric
     if (submission_run(output->set->submission, output->options.run_id, &run, &status, NULL) < 0)
         return; /* the disk does not say more than the line does already */
     struct run_view view = {.run = run, .process = &status, .log_size = output->offset};
-    AUTO_REPORT struct report report;
-    report_read(&report, &view, metrics);
+    AUTO_USAGE struct usage usage = USAGE_INIT;
+    AUTO_JSON json_t *events = run_events(run, NULL);
+    AUTO_REPORT struct report report = {.view = &view,
+                                        .metrics = metrics,
+                                        .usage = &usage,
+                                        .events = events,
+                                        .now_us = clock_now()};
+    usage_read(run->dir, &usage, NULL);
+    report_read_outputs(&report, run);
     outlet_display(output->options.outlet, render_summary(&report), NULL);
 }
 
@@ -351,5 +436,6 @@ struct run_output *run_output_start(struct run_output_set *set,
         close_output(output);
         return NULL;
     }
+    on_timer(&output->timer); /* begins to count */
     return output;
 }

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * A run followed in a cell: a line with its state, its output as it comes, and the summary at the
- * end. It works on after the cell has ended, for as long as the page shows what comes.
+ * A run followed in a cell without widgets, where a page is static or a terminal shows it: its states,
+ * its output as it comes, and the summary at the end. It works on after the cell has ended, for as long
+ * as the front end shows what comes.
  *
  * What goes to the front end is bounded: a few messages a second, STREAM_BYTES_MAX bytes a run.
  */
@@ -29,8 +30,11 @@ void run_output_set_free(struct run_output_set *set);
 struct run_output_options {
     struct outlet *outlet; /* referenced */
     const char *run_id;
-    bool log;   /* show the run's output, from the first byte that no kernel has shown */
-    bool batch; /* nobody watches: what is under way is not shown, only states */
+    bool log; /* show the run's output, from the first byte that no kernel has shown */
+
+    /* Nobody watches: the state is one display that is updated, for a page. Else a person reads along in
+     * a text front end: each state is a line; without the log, one line draws over itself. */
+    bool batch;
 
     /* The run has ended and its summary is shown; `state` is final. The run output is gone after
      * this call. NULL: nobody waits. */

@@ -10,8 +10,6 @@ from jupyter_client.kernelspec import KernelSpecManager
 
 from conftest import Place
 
-SUBMIT = "%%submit hello --wait\nscript: hello.py\n"
-
 
 class Installed:
     """Installs the kernel where jupyter_client finds it, and gives it a folder with a script."""
@@ -46,7 +44,7 @@ class TestKernel(Installed, jupyter_kernel_test.KernelTests):
     language_name = "python"
     file_extension = ".py"
 
-    code_hello_world = SUBMIT
+    code_hello_world = "print('hello, world')"
     code_stderr = "import sys; print('test', file=sys.stderr)"
     code_page_something = "len?"
     code_generate_error = "1 / 0"

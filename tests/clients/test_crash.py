@@ -97,7 +97,7 @@ def drop_index(place):
 def test_runner_killed(place, kernel):
     place.write("src/train.py", "import os, time\nprint(os.getpid(), flush=True)\nwhile True:\n    time.sleep(1)\n")
     cell = kernel.send("%%submit crash --wait\ncode: src\nscript: train.py\n")
-    kernel.until(lambda m: m["msg_type"] == "stream")
+    kernel.until(lambda m: m["msg_type"] == "stream" and m["content"]["text"].strip().isdigit())
     (run,) = place.runs()
     status = json.loads((run / "status.json").read_text())
     os.kill(status["runner"]["pid"], signal.SIGKILL)

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -39,10 +40,13 @@ REST = "".join(f"line {i}\n" for i in range(1000))
 WHOLE = "first line\n" + REST
 
 
+OURS = re.compile(r"\n?(\r\x1b\[K)?[a-z]+_[a-z]+_[a-z0-9]{10}( · .*)?: |\[the first .* were shown before")
+
+
 def text_of(messages):
-    """What a run printed, without the line that says where an attached cell goes on."""
+    """What a run printed, without the lines that tell of its states and where an attached cell goes on."""
     texts = [m["content"]["text"] for m in messages if m["msg_type"] == "stream"]
-    return "".join(t for t in texts if "were shown before" not in t)
+    return "".join(t for t in texts if not OURS.match(t))
 
 
 def reindex(place):
@@ -92,7 +96,7 @@ def test_attach_goes_on_where_the_killed_kernel_was(place):
 def test_wait_waits(place, run):
     kernel = place.start()
     cell = kernel.send(f"%wait {run.name}")
-    kernel.until(lambda m: m["msg_type"] in ("display_data", "update_display_data") and "Running" in str(m["content"]))
+    kernel.until(lambda m: m["msg_type"] == "stream" and "Running" in m["content"]["text"])
     place.go.unlink()
     kernel.until(lambda m: m["msg_type"] == "status" and m["parent_header"]["msg_id"] == cell
                  and m["content"]["execution_state"] == "idle")

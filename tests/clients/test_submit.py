@@ -265,3 +265,34 @@ def test_conda_packages_without_conda_are_refused(place, kernel):
     said = kernel.run("%%submit conda\ncode: src\nscript: train.py\ncompute: local\nenvironment: c\n").failed()
     assert "conda on PATH" in said and "pip:" in said
     assert place.runs() == []
+
+
+def test_rerun_takes_what_the_run_had(place, kernel):
+    place.write("src/train.py", "print('the first text')\n")
+    submit(kernel, "code: src\nscript: train.py\n").ok()
+    (first,) = place.runs()
+    place.write("src/train.py", "print('another text')\n")
+    text = kernel.run(f"%rerun {first.name[:-3]} --wait").ok()
+    assert "the first text" in text and "another text" not in text
+    (second,) = [run for run in place.runs() if run != first]
+    assert json.loads((second / "run.json").read_text())["rerun_of"] == first.name
+    assert place.states(second)[-1] == "Completed"
+    missing = first / "snapshot.json"
+    missing.unlink()
+    text = kernel.run(f"%rerun {first.name} --wait").failed()
+    assert str(missing) in text and "%%submit" in text
+    assert len(place.runs()) == 2
+
+
+def test_runs_are_narrowed(place, kernel):
+    place.write("train.py", "import sys\nsys.exit(int(sys.argv[1]))\n")
+    for code in (0, 3):
+        submit(kernel, f"script: train.py\narguments: [{code}]\n")
+    done, failed = sorted(place.runs(), key=lambda run: place.states(run)[-1])
+    for options, wanted in (("", {done, failed}), ("--state FAILED", {failed}), ("--state Completed", {done}),
+                            (f"--text {done.name.upper()}", {done}), ("--text LOCAL --experiment try", {done, failed}),
+                            ("--text nowhere", set()), ("--state Running", set())):
+        text = kernel.run(f"%runs {options}").ok()
+        assert {run for run in place.runs() if run.name in text} == wanted, options
+    text = kernel.run("%runs --state canceld").failed()
+    assert "did you mean Canceled" in text and "NotResponding" in text

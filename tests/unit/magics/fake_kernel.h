@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "kernel/cell.h"
+#include "kernel/comm.h"
 #include "kernel/companion.h"
 #include "kernel/outlet.h"
 #include "kernel/question.h"
@@ -76,6 +77,48 @@ const char *cell_code(const struct cell *cell)
 bool cell_allow_stdin(const struct cell *cell)
 {
     return cell->allow_stdin;
+}
+
+/* Text front ends and batch alone: widgets are tested against the real kernel (tests/clients). */
+bool cell_draws_widgets(const struct cell *cell)
+{
+    (void)cell;
+    return false;
+}
+
+struct comm *comm_open(struct server *server, const char *id, const char *target,
+                       const struct comm_message *message)
+{
+    (void)server;
+    (void)id;
+    (void)target;
+    (void)message;
+    fail_msg("a comm is opened");
+    return NULL;
+}
+
+struct comm *comm_restore(struct server *server, const char *id, const char *target, json_t *data)
+{
+    (void)server;
+    (void)id;
+    (void)target;
+    (void)data;
+    fail_msg("a comm is restored");
+    return NULL;
+}
+
+void comm_send(struct comm *comm, const struct comm_message *message)
+{
+    (void)comm;
+    (void)message;
+    fail_msg("something is sent on a comm");
+}
+
+void comm_set_handler(struct comm *comm, const struct comm_handler *handler, void *self)
+{
+    (void)comm;
+    (void)handler;
+    (void)self;
 }
 
 struct outlet *cell_outlet(struct cell *cell)

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "submission/metrics_follow.h"
 #include "submission/submission.h"
 
 #define FAKE_RUN "calm_fox_0123456789"
@@ -24,11 +25,13 @@ struct submission {
     struct submit *pending; /* a submission that waits for its answer */
     bool cancelled;         /* it was cancelled */
     json_t *job;            /* what was submitted */
+    char *rerun_of;         /* the run that is submitted again, or NULL */
     bool dry_run;
     enum run_state run_state;
     const char *reason;
     struct watch *watch; /* the one that is open, or NULL */
     unsigned cancels;
+    char *listed; /* what runs were listed by: "EXPERIMENT|STATE|TEXT" */
     struct metrics *metrics;
     struct workspace workspace;
 };
@@ -64,6 +67,8 @@ static UNUSED void fake_done(struct submission *fake)
     assert_null(fake->watch);
     assert_null(fake->pending);
     json_decref(fake->job);
+    free(fake->rerun_of);
+    free(fake->listed);
     metrics_free(fake->metrics);
     assert_int_equal(file_remove_tree(fake->home, NULL), 0);
 }
@@ -212,6 +217,19 @@ struct submit *submission_submit(struct submission *submission, const json_t *jo
     return submission->pending;
 }
 
+struct submit *submission_rerun(struct submission *submission, const char *run_id,
+                                submit_done_fn done, void *data, struct error *err)
+{
+    if (submission->refuse) {
+        error_set(err, ERROR_NOT_FOUND, "there is no compute 'gone'");
+        return NULL;
+    }
+    replace(&submission->rerun_of, xstrdup(run_id));
+    submission->pending = xcalloc(1, sizeof *submission->pending);
+    *submission->pending = (struct submit){.submission = submission, .done = done, .data = data};
+    return submission->pending;
+}
+
 void submit_cancel(struct submit *submit)
 {
     submit->submission->cancelled = true;
@@ -258,7 +276,10 @@ int submission_run(struct submission *submission, const char *id, struct run **r
 json_t *submission_runs(struct submission *submission, const struct store_run_filter *filter,
                         struct error *err)
 {
-    (void)filter, (void)err;
+    (void)err;
+    replace(&submission->listed,
+            xasprintf("%s|%s|%s", filter->experiment ? filter->experiment : "",
+                      filter->state ? filter->state : "", filter->text ? filter->text : ""));
     return json_pack("[{s:s, s:s, s:s}]", "id", FAKE_RUN, "experiment", "exp", "state",
                      run_state_name(submission->run_state));
 }
@@ -277,10 +298,54 @@ void submission_metrics(struct submission *submission, const char *id, metrics_d
     done(submission->metrics, NULL, data);
 }
 
+struct metrics_follow *metrics_follow_new(struct submission *submission, const char *run_dir,
+                                          metrics_follow_fn done, void *data)
+{
+    (void)submission;
+    (void)run_dir;
+    (void)done;
+    (void)data;
+    return NULL;
+}
+
+void metrics_follow_read(struct metrics_follow *follow)
+{
+    (void)follow;
+}
+
+void metrics_follow_close(struct metrics_follow *follow)
+{
+    (void)follow;
+}
+
+struct runs_watch *submission_watch_runs(struct submission *submission, void (*changed)(void *data),
+                                         void *data, struct error *err)
+{
+    (void)submission;
+    (void)changed;
+    (void)data;
+    (void)err;
+    return NULL;
+}
+
+void submission_unwatch_runs(struct runs_watch *watch)
+{
+    (void)watch;
+}
+
 void submission_names(struct submission *submission, enum spec_kind kind, struct strlist *ret_names)
 {
     (void)submission;
     strlist_add(ret_names, kind == SPEC_JOB           ? FAKE_RUN
                            : kind == SPEC_ENVIRONMENT ? "fastai2"
                                                       : "gpu-cluster");
+}
+
+int submission_experiments(struct submission *submission, struct strlist *ret_names,
+                           struct error *err)
+{
+    (void)submission, (void)err;
+    strlist_add(ret_names, "first-try");
+    strlist_add(ret_names, "exp");
+    return 0;
 }

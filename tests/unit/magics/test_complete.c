@@ -110,6 +110,10 @@ static void offers_what_may_stand_there(void **state)
         {"%%sub|", "%%submit"},
         {"%%|", "%%environment|%%compute|%%submit"},
         {"%runs --e|", "--experiment"},
+        {"%runs --experiment |", "first-try|exp"},
+        {"%runs --experiment=e|", "exp"},
+        {"%runs --state Can|", "CancelRequested|Canceled"},
+        {"%runs --text |", ""},
         {"%status ca|", FAKE_RUN},
         {"%computes g|", "gpu-cluster"},
         {"%%submit x\nenvironment: fa|", "fastai2"},
@@ -167,7 +171,7 @@ static void explains_what_is_under_the_cursor(void **state)
         const char *code;
         const char *text; /* part of the help; NULL: nothing is known */
     } cases[] = {
-        {"%ru|ns", "%runs [--experiment NAME]"},
+        {"%ru|ns", "%runs [--experiment EXPERIMENT]"},
         {"%%sub|mit x\n", "%%submit EXPERIMENT"},
         {"%runs --l|ive", "--live"},
         {"%%submit x\nscr|ipt: a.py", "script"},

@@ -120,7 +120,7 @@ static void shows_help_and_the_overview(void **state)
     begin(&f, "%%submit?\n?%runs\n%cancel --help\n%skiff\n", true);
     assert_null(f.cell.ename);
     assert_shows(&f.cell.outlet.plain, "%%submit EXPERIMENT");
-    assert_shows(&f.cell.outlet.plain, "--experiment NAME");
+    assert_shows(&f.cell.outlet.plain, "--experiment EXPERIMENT");
     assert_shows(&f.cell.outlet.plain, "%cancel RUN");
     assert_shows(&f.cell.outlet.plain, "%%environment NAME");
     assert_int_equal(f.core.cancels, 0);
@@ -177,15 +177,14 @@ static void submits_and_goes_on_showing_after_the_cell(void **state)
     fake_accept(&f.core);
     assert_true(f.cell.done);
     assert_null(f.cell.ename);
-    assert_shows(&f.cell.outlet.plain, FAKE_RUN " · exp · local · env:2: Running");
+    assert_shows(&f.cell.outlet.stream, FAKE_RUN " · exp · local · env:2: Running\n");
     fake_change(&f.core, RUN_RUNNING, "copying");
     fake_output(&f.core, "hello\n");
-    assert_shows(&f.cell.outlet.plain, "(copying)");
     settle(&f);
     assert_shows(&f.cell.outlet.stream, "hello\n");
     fake_end(&f.core, RUN_COMPLETED, NULL);
     settle(&f);
-    assert_shows(&f.cell.outlet.plain, ": Completed");
+    assert_shows(&f.cell.outlet.stream, FAKE_RUN ": Completed\n");
     assert_shows(&f.cell.outlet.plain, "look further");
     tear_down(&f);
 }
@@ -289,6 +288,55 @@ static void an_interrupt_before_acceptance_submits_nothing(void **state)
     tear_down(&f);
 }
 
+static void runs_again(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct error err = ERROR_INIT;
+    set_up(&f);
+    begin(&f, "%rerun calm --wait", true);
+    assert_string_equal(f.core.rerun_of, FAKE_RUN);
+    fake_accept(&f.core);
+    assert_false(f.cell.done);
+    fake_end(&f.core, RUN_FAILED, "exited with status 3");
+    assert_string_equal(f.cell.ename, "RunFailedError");
+    begin(&f, "%rerun calm --no-wait", false);
+    fake_accept(&f.core);
+    assert_null(f.cell.ename);
+    assert_string_equal(f.cell.outlet.stream.data, "submitted run " FAKE_RUN "\n");
+    begin(&f, "%rerun calm", true);
+    magics_interpreter.interrupt(f.magics, &f.cell);
+    assert_true(f.core.cancelled);
+    error_set(&err, ERROR_CANCELLED, "stopped before anything was submitted");
+    fake_answer(&f.core, NULL, &err);
+    error_clear(&err);
+    assert_string_equal(f.cell.ename, "KeyboardInterrupt");
+    f.core.refuse = true;
+    begin(&f, "%rerun calm", true);
+    assert_string_equal(f.cell.ename, "NotFoundError");
+    begin(&f, "%rerun nope", true);
+    assert_shows(&f.cell.outlet.plain, "line 1, column 8");
+    tear_down(&f);
+}
+
+static void lists_of_runs_are_narrowed(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    begin(&f, "%runs --experiment exp --state notrESPONDING --text Calm", true);
+    assert_null(f.cell.ename);
+    assert_string_equal(f.core.listed, "exp|NotResponding|Calm");
+    begin(&f, "%runs", true);
+    assert_string_equal(f.core.listed, "||");
+    begin(&f, "%runs -n 3 --state=Cancelled", false);
+    assert_string_equal(f.cell.ename, "InvalidError");
+    assert_non_null(strstr(f.cell.traceback, "line 1, column 12"));
+    assert_non_null(strstr(f.cell.traceback, "did you mean Canceled?"));
+    assert_non_null(strstr(f.cell.traceback, "Queued"));
+    tear_down(&f);
+}
+
 static void refusals_name_the_reason(void **state)
 {
     (void)state;
@@ -376,7 +424,8 @@ static void prints_logs_bounded(void **state)
 static void the_kernel_may_go_at_any_time(void **state)
 {
     (void)state;
-    static const char *const cells[] = {SUBMIT, "%wait", "%secret a", "%runs\n%wait\n%runs"};
+    static const char *const cells[] = {SUBMIT, "%rerun calm", "%wait", "%secret a",
+                                        "%runs\n%wait\n%runs"};
     for (size_t i = 0; i < ARRAY_SIZE(cells); i++) {
         struct fixture f;
         struct error err = ERROR_INIT;
@@ -646,6 +695,8 @@ int main(void)
         UNIT(an_interrupt_detaches_and_attach_continues),
         UNIT(what_was_shown_outlives_the_kernel),
         UNIT(an_interrupt_before_acceptance_submits_nothing),
+        UNIT(runs_again),
+        UNIT(lists_of_runs_are_narrowed),
         UNIT(refusals_name_the_reason),
         UNIT(bounds_the_messages_of_a_burst),
         UNIT(secrets_are_asked_for_and_never_shown),

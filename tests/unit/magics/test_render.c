@@ -60,6 +60,13 @@ static void put(const char *dir, const char *name, const void *data, size_t size
     assert_int_equal(file_write(path, data, size, 0600, NULL), 0);
 }
 
+static void read_report(struct report *report, const struct run_view *view,
+                        const struct metrics *metrics)
+{
+    *report = (struct report){.view = view, .metrics = metrics, .now_us = 9000000};
+    report_read_outputs(report, view->run);
+}
+
 static void escapes_hostile_names_everywhere(void **state)
 {
     (void)state;
@@ -70,7 +77,7 @@ static void escapes_hostile_names_everywhere(void **state)
     struct run_view view = {.run = run, .process = &process, .progress = HOSTILE};
     AUTO_REPORT struct report report;
     put(dir, "outputs/<script>.txt", "x", 1);
-    report_read(&report, &view, metrics);
+    read_report(&report, &view, metrics);
     AUTO_JSON json_t *events = json_pack("[{s:s, s:s}]", "state", "Failed", "reason", HOSTILE);
     AUTO_JSON json_t *runs = json_pack("[{s:s, s:s, s:s, s:s}]", "id", HOSTILE, "experiment",
                                        HOSTILE, "state", "Failed", "compute", HOSTILE);
@@ -117,7 +124,7 @@ static void summary_is_complete_in_both_twins(void **state)
     metrics_feed_log(metrics, lines, sizeof lines - 1);
     put(dir, "outputs/model.bin", "12345", 5);
     put(dir, RUN_LOG, lines, sizeof lines - 1);
-    report_read(&report, &view, metrics);
+    read_report(&report, &view, metrics);
     AUTO_JSON json_t *bundle = render_summary(&report);
     static const char *const both[] = {
         "calm_fox_1", "Failed", "exited with status 3", "5.0 s", "model.bin", "5 B",
@@ -152,7 +159,7 @@ static void embeds_only_small_true_pictures(void **state)
     for (char name[] = "outputs/p0.png"; name[9] < '5'; name[9]++)
         put(dir, name, png, sizeof png);
     assert_int_equal(symlink(outside, link), 0);
-    report_read(&report, &view, NULL);
+    read_report(&report, &view, NULL);
     assert_int_equal(report.picture_count, REPORT_PICTURES_MAX);
     for (size_t i = 0; i < report.picture_count; i++) {
         assert_string_equal(report.pictures[i].mime, "image/png");
