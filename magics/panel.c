@@ -298,6 +298,13 @@ static char *gauge_text(enum gauge gauge, double value)
     return file_size_text((unsigned long long)(value > 0 ? value : 0));
 }
 
+/* The sample at a run's end is of nothing. */
+static size_t sample_count(const struct usage *usage)
+{
+    size_t count = usage->count < USAGE_SAMPLES_MAX ? usage->count : USAGE_SAMPLES_MAX;
+    return count > 1 && !(usage->samples[count - 1].memory_bytes > 0) ? count - 1 : count;
+}
+
 static void put_gauge(struct buf *html, const struct usage *usage, enum gauge gauge)
 {
     static const char *const names[] = {"CPU", "memory", "GPU", "GPU memory"};
@@ -305,7 +312,7 @@ static void put_gauge(struct buf *html, const struct usage *usage, enum gauge ga
     double last = NAN;
     struct chart_series series = {.count = 0};
     double values[USAGE_SAMPLES_MAX];
-    for (size_t i = 0; i < usage->count && i < USAGE_SAMPLES_MAX; i++) {
+    for (size_t i = 0; i < sample_count(usage); i++) {
         values[i] = gauge_value(&usage->samples[i], gauge);
         last = isfinite(values[i]) ? values[i] : last;
         max = isfinite(values[i]) ? fmax(max, values[i]) : max;
@@ -313,7 +320,7 @@ static void put_gauge(struct buf *html, const struct usage *usage, enum gauge ga
     if (!isfinite(last))
         return;
     series.values = values;
-    series.count = usage->count < USAGE_SAMPLES_MAX ? usage->count : USAGE_SAMPLES_MAX;
+    series.count = sample_count(usage);
     AUTO_FREE char *now = gauge_text(gauge, last);
     AUTO_FREE char *most = gauge_text(gauge, max);
     buf_printf(html,

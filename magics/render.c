@@ -249,7 +249,7 @@ json_t *render_outputs(const struct report *report)
 
 /* --- whole runs ------------------------------------------------------------------------------- */
 
-/* The end of the output in a box that scrolls. */
+/* The end of the output in a box that scrolls, and begins at its end. */
 static void put_log(struct buf *html, struct buf *text, const struct report *report)
 {
     AUTO_BUF struct buf lines = BUF_INIT;
@@ -265,10 +265,11 @@ static void put_log(struct buf *html, struct buf *text, const struct report *rep
     if (lines.size == 0)
         return;
     buf_puts(html, "<div style=\"max-height:340px;overflow:auto;margin:4px 0;border:solid "
-                   "rgba(128,128,128,.35);border-width:1px 0\">" PANEL_LOG_OPEN);
+                   "rgba(128,128,128,.35);border-width:1px 0;display:flex;"
+                   "flex-direction:column-reverse\"><div>" PANEL_LOG_OPEN);
     if (lines.size <= LOG_BYTES_MAX) /* else it is one line of spans: the file has it */
         buf_append(html, lines.data, lines.size);
-    buf_puts(html, PANEL_LOG_CLOSE "</div>");
+    buf_puts(html, PANEL_LOG_CLOSE "</div></div>");
     panel_log_note(html, report);
     buf_puts(text, "the end of the output\n");
     terminal_tail_text(report->terminal, LOG_LINES_TEXT, text);

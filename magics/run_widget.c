@@ -405,6 +405,7 @@ static void free_widget(struct run_widget *widget)
 {
     watch_close(widget->watch);
     metrics_follow_close(widget->reader);
+    metrics_free(widget->first_metrics);
     while (widget->displays != NULL) {
         struct run_display *display = widget->displays;
         widget->displays = display->next;
@@ -441,12 +442,24 @@ static void read_log(struct run_widget *widget)
     take_output(widget, bytes.data, (size_t)got);
 }
 
+/* A page that is frozen after a restart is told once. */
+static void read_metrics(struct run_widget *widget)
+{
+    AUTO_FREE char *path = run_path(widget->run, "metrics.jsonl");
+    struct stat st;
+    bool small = stat(path, &st) != 0 || st.st_size <= LOG_BEGIN_BYTES;
+    if (small && widget->view.log_size <= LOG_BEGIN_BYTES &&
+        metrics_read(widget->run->dir, &widget->first_metrics, NULL) == 0)
+        widget->metrics = widget->first_metrics;
+}
+
 static int follow(struct run_widget *widget, struct error *err)
 {
     static const struct watch_callbacks callbacks = {
         .changed = on_changed, .build_log = on_build_log, .output = on_output, .ended = on_ended};
     struct submission *submission = widget->set->submission;
     read_log(widget);
+    read_metrics(widget);
     widget->reader = metrics_follow_new(submission, widget->run->dir, on_metrics, widget);
     widget->watch =
         submission_watch(submission, widget->id, widget->view.log_size, &callbacks, widget, err);

@@ -60,7 +60,8 @@ struct run_widget {
     char *progress;
     struct run_view view; /* of the three above */
     struct terminal *terminal;
-    const struct metrics *metrics; /* borrowed from the reader */
+    const struct metrics *metrics; /* borrowed from the reader, or the first ones */
+    struct metrics *first_metrics; /* read at once, where that is quick; NULL: they come later */
     struct usage usage;
     struct report outputs; /* only what report_read_outputs() reads */
 

@@ -244,10 +244,8 @@ static void make_pager(struct runs_table *table)
 {
     struct model **part = table->parts;
     set(part[RUNS_NEWER], "description", "Newer");
-    set(part[RUNS_NEWER], "icon", "chevron-left");
     set(part[RUNS_NEWER], "tooltip", "The runs before these");
     set(part[RUNS_OLDER], "description", "Older");
-    set(part[RUNS_OLDER], "icon", "chevron-right");
     set(part[RUNS_OLDER], "tooltip", "The runs after these");
     set(part[RUNS_PAGER_LAYOUT], "align_items", "center");
     set(part[RUNS_PAGER_LAYOUT], "border_top", LINE);

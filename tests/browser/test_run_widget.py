@@ -8,6 +8,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from conftest import SHOTS
+
 SCRIPT = """import os, struct, time, zlib
 def png(width, height):
     raw = b''.join(b'\\0' + b''.join(bytes((60 + x, 120, 220 - y)) for x in range(width)) for y in range(height))
@@ -110,6 +112,7 @@ def test_a_run_to_its_end(digits, server, frontend, theme):
     page.shows(0, "waiting for the word")
     page.shows(0, "confusion.png")
     page.shot(f"run-widget-live-{frontend}-{theme}")
+    page.output(0).screenshot(path=SHOTS / f"run-widget-{frontend}-{theme}.png")
     page.go_on()
     expect(page.output(0).locator(".widget-vbox")).to_have_count(0)  # the static twin
     page.shows(0, "Completed")

@@ -2,6 +2,7 @@
 """A run as a live widget, as pages see it over the wire: what it shows, how it is steered, what it survives."""
 
 import json
+import pathlib
 import re
 import time
 
@@ -279,3 +280,22 @@ def test_wait_in_a_page_shows_it_live_and_can_be_left(place, page):
     place.write("go-on", "")
     page.until(lambda _: "Completed" in page.model("head")["value"])
     assert until(lambda: place.states(run)[-1] == "Completed")
+
+
+def test_a_large_log_is_shown_at_once(place, page):
+    """The end of it, and little of it in memory; its metrics follow."""
+    run = submit(place, page)
+    place.write("go-on", "")
+    page.until(lambda _: "Completed" in page.model("head")["value"])
+    page.kernel.kill()
+    line = b"step: 12 loss: 0.25 " + b"x" * 79 + b"\n"
+    with open(run / "user_logs/std_log.txt", "wb") as log:
+        for _ in range(200):
+            log.write(line * 10_000)
+        log.write(b"the very end\n")
+    other = Page(place.start())
+    root = f"skiff-{run.name}-root"
+    assert "the very end" in other.draw(root) and len(other.draw(root)) < 300_000
+    other.until(lambda _: "loss" in other.model("metrics").get("value", ""))
+    status = (pathlib.Path("/proc") / str(other.kernel.pid) / "status").read_text()
+    assert int(re.search(r"VmHWM:\s+(\d+)", status)[1]) < 40_000
