@@ -136,15 +136,31 @@ static void cancel_process(struct drive *drive)
         log_warning("cancelling run %s: %s", drive->run->id, err.text);
 }
 
+/* "on node 1 of cpu-cluster" where the compute has nodes. The caller frees it; NULL for none. */
+static char *place_text(const struct drive *drive)
+{
+    const char *compute = json_get_string(drive->task.compute, "name", "");
+    AUTO_JSON json_t *nodes = compute_has_nodes(drive->task.compute)
+                                  ? store_nodes(drive->submission->store, compute, NULL)
+                                  : NULL;
+    size_t i;
+    json_t *node;
+    json_array_foreach (nodes, i, node)
+        if (strcmp(json_get_string(node, "run", ""), drive->run->id) == 0)
+            return xasprintf("on node %d of %s", (int)json_get_int(node, "node", 0), compute);
+    return NULL;
+}
+
 static void step_running(struct drive *drive)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
+    AUTO_FREE char *place = place_text(drive);
     if (drive->run->state != RUN_CANCEL_REQUESTED && drive->run->state != RUN_RUNNING &&
         advance(drive->submission, drive->run, RUN_RUNNING, NULL, &err) != 0)
         log_warning("run %s: %s", drive->run->id, err.text);
     drive_set_progress(drive, drive->process.waiting_for_disk
                                   ? "waiting for space on the disk: the output is held back"
-                                  : NULL);
+                                  : place);
     watch_process(drive);
     if (drive->run->state == RUN_CANCEL_REQUESTED)
         cancel_process(drive);

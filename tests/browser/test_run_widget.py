@@ -4,6 +4,8 @@ the page and the kernel."""
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 from playwright.sync_api import expect
@@ -123,6 +125,24 @@ def test_a_run_to_its_end(digits, server, frontend, theme):
     outputs = saved["cells"][0]["outputs"]
     assert not [o for o in outputs if "application/vnd.jupyter.widget-view+json" in o.get("data", {})]
     assert len(json.dumps(outputs)) < 200_000
+    exported = export(server.work / page.name)
+    assert "Completed" in exported and "model.txt" in exported and "widget-view" not in exported
+
+
+def export(notebook):
+    """The page that nbconvert makes of a saved notebook."""
+    subprocess.run([sys.executable, "-m", "nbconvert", "--to", "html", "--log-level=ERROR", str(notebook)], check=True)
+    return notebook.with_suffix(".html").read_text()
+
+
+def test_a_notebook_saved_while_its_run_goes_on_can_be_exported(digits, server):
+    page = digits("lab")
+    page.run(0)
+    page.shows(0, "waiting for the word")
+    page.save()
+    exported = export(server.work / page.name)
+    assert "Running" in exported or "Starting" in exported
+    assert "%attach" in exported and "application/vnd.jupyter.widget-view+json" not in exported
 
 
 def test_a_failed_run_says_why(digits):
