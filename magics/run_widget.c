@@ -558,7 +558,9 @@ void run_widget_set_restore(struct run_widget_set *set)
         bring_back(set);
     set->restored = true;
     for (struct run_widget *at = set->first; at != NULL; at = at->next) {
+        size_t bytes = 0;
         run_widget_draw(at);
+        run_widget_flush(at, &bytes); /* to the pages there are: the new one is told the whole */
         run_widget_restore_models(at);
     }
     for (size_t i = 0; set->first != NULL && i < ARRAY_SIZE(set->settle_ms); i++)

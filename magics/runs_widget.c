@@ -514,6 +514,7 @@ void runs_widget_set_restore(struct runs_widget_set *set)
     for (struct runs_table *at = set->first; at != NULL; at = at->next) {
         look(at);
         runs_widget_draw(at);
+        runs_widget_flush(at); /* to the pages there are: the new one is told the whole */
         runs_widget_restore_models(at);
     }
     for (size_t i = 0; set->first != NULL && i < ARRAY_SIZE(set->settle_ms); i++)

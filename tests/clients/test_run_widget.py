@@ -299,3 +299,20 @@ def test_a_large_log_is_shown_at_once(place, page):
     other.until(lambda _: "loss" in other.model("metrics").get("value", ""))
     status = (pathlib.Path("/proc") / str(other.kernel.pid) / "status").read_text()
     assert int(re.search(r"VmHWM:\s+(\d+)", status)[1]) < 40_000
+
+
+def test_a_page_that_is_loaded_takes_nothing_from_the_others(place, page):
+    """What changed just before goes to the page that was there, whoever asks for all in that moment."""
+    script = ("import os, time\nfor i in range(100):\n    print(f'line {i}', flush=True)\n    time.sleep(0.01)\n"
+              "while not os.path.exists(os.environ['GO_ON']):\n    time.sleep(0.01)\nprint('last words')\n")
+    run = submit(place, page, script)
+    for _ in range(30):
+        control = f"control-{time.monotonic_ns()}"
+        page.send("comm_open", control, {}, "jupyter.widget.control", {"version": "1.0.0"})
+        page.send("comm_msg", control, {"method": "request_states"})
+        page.quiet(0.05)
+    # What update_states told another page is not this one's: only updates count here.
+    page.models[f"skiff-{run.name}-head"]["value"] = ""
+    place.write("go-on", "")
+    page.until(lambda _: "Completed" in page.model("head")["value"])
+    page.until(lambda _: "last words" in page.text() and "line 99" in page.text())
