@@ -33,6 +33,10 @@ struct magic {
     const char
         *argument; /* what the first argument is, for errors ("RUN"); NULL when max_args is 0 */
 
+    /* Of a name that IPython has, too: whether these words after it, up to the line's end, are for us.
+     * NULL: all are. */
+    bool (*claims)(const char *words);
+
     /* Begins the work; ends by magic_call_ok() or magic_call_fail(), now or later. */
     void (*run)(struct magic_call *call);
 

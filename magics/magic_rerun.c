@@ -3,7 +3,9 @@
  * %rerun: runs a run again as it was, and follows the new one. As with %%submit, an interrupt stops it
  * until the new run is accepted, and afterwards only detaches the cell (wait.c).
  */
+#include <ctype.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "magics/diagnostic.h"
 #include "magics/list.h"
@@ -90,6 +92,13 @@ static void run(struct magic_call *call)
     magic_call_fail(call, &err);
 }
 
+/* IPython's takes numbers of cells, or nothing; a run's id begins with a letter. */
+static bool claims(const char *words)
+{
+    words += strspn(words, " \t");
+    return isalpha((unsigned char)words[0]) || strncmp(words, "--", 2) == 0;
+}
+
 static const struct magic_option options[] = {
     {"--wait", NULL, "wait for the run's end; the cell fails when the run does (default in batch)"},
     {"--no-wait", NULL, "return when the run is accepted (default in an interactive notebook)"},
@@ -105,6 +114,7 @@ const struct magic magic_rerun = {
     .min_args = 1,
     .max_args = 1,
     .argument = "a run",
+    .claims = claims,
     .run = run,
     .complete = magic_call_complete_runs,
 };

@@ -60,15 +60,27 @@ static const struct magic *nearest(const char *name, bool cell)
     return found != NULL && (alike || strlen(name) > 6) ? registry_find(found) : NULL;
 }
 
+/* What follows the magic in its line: the one that ends before `first->rest`, or with the code. */
+static const char *words_of(const char *code, const struct parse_first *first)
+{
+    const char *line = first->rest != NULL ? first->rest - 1 : code + strlen(code);
+    while (line > code && line[-1] != '\n')
+        line--;
+    return strstr(line, first->magic) + strlen(first->magic);
+}
+
 bool registry_claims(const char *code)
 {
     struct parse_first first;
     if (!parse_first(code, &first))
         return false;
-    AUTO_FREE char *magic = first.magic;
-    bool cell = magic[1] == '%';
-    const char *name = magic + 1 + cell;
-    return registry_find(name) != NULL || nearest(name, cell) != NULL;
+    AUTO_FREE char *text = first.magic;
+    bool cell = text[1] == '%';
+    const char *name = text + 1 + cell;
+    const struct magic *magic = registry_find(name);
+    if (magic != NULL && magic->claims != NULL && !first.help)
+        return magic->claims(words_of(code, &first));
+    return magic != NULL || nearest(name, cell) != NULL;
 }
 
 /* The name is right and the number of % is not: common enough for words of its own. */

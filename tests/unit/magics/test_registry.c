@@ -57,6 +57,13 @@ static void claims_its_own_and_slips_of_them(void **state)
         const char *code;
         bool ours;
     } cases[] = {
+        {"%rerun calm_fox", true},
+        {"# %rerun 2\n\n  %rerun --wait calm_fox\n%runs", true},
+        {"%rerun?", true},
+        {"%rerun", false},
+        {"%rerun 2\n", false},
+        {"%rerun -l 3", false},
+        {"%rerun ~1/1", false},
         {"%%submit x", true},
         {"%%submitt x", true},
         {"%%sumbit x", true},
