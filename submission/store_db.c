@@ -2,7 +2,9 @@
 /* The SQLite connection. The usual opening is cheap: connect, look at the version, done.
  * Everything else (a new file, an old schema, a corrupt file) happens under a lock on store.lock,
  * after looking again, so that of several kernels one repairs and the others find it repaired. The
- * index can always be thrown away, so repair is simple: move the file aside and fill a new one. */
+ * index can always be thrown away, so repair is simple: move the file aside and fill a new one.
+ * SQLite finds the log of a database by its name, when it opens and when it closes: both happen under
+ * a shared lock, so that the name means one file throughout. */
 #include "submission/store_db.h"
 
 #include <assert.h>
@@ -23,10 +25,6 @@
 #include "base/log.h"
 
 #define BUSY_TIMEOUT_MS 5000 /* a rebuild by another kernel takes a second for 10,000 runs */
-
-/* A kernel that closes the file while we open it may take the log away between two of our steps: an I/O
- * error that is gone the next time. */
-#define CLOSING_TRIES 3
 
 /* --- errors ---------------------------------------------------------------------------------- */
 
@@ -68,8 +66,23 @@ static int current_version(void)
     return version;
 }
 
-/* SQLite removes the log of a database by its name when it closes: of a file that was moved aside that is
- * the log of the one that has its name now. */
+/* The one way to keep the file that has the name: shared to open and close it, exclusive to replace it.
+ * Returns a descriptor whose closing ends the lock, or -1. */
+static int lock_name(struct store *store, int how, struct error *err)
+{
+    AUTO_FREE char *path = file_join(store->home, "store.lock");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        error_errno(err, "cannot write %s", path);
+        error_hint(err, "set SKIFF_HOME to a folder on a local disk that you may write to");
+        return -1;
+    }
+    while (flock(fd, how) != 0 && errno == EINTR)
+        ;
+    return fd;
+}
+
+/* The log that bears the name of a file that was moved aside belongs to the one that replaced it. */
 static void keep_log_of_others(sqlite3 *db)
 {
     int moved = 0;
@@ -78,15 +91,26 @@ static void keep_log_of_others(sqlite3 *db)
         sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
 }
 
-void store_db_close(struct store *store)
+/* The caller has the name locked. */
+static void disconnect(struct store *store)
 {
-    if (store->db != NULL)
-        keep_log_of_others(store->db);
+    if (store->db == NULL)
+        return;
+    keep_log_of_others(store->db);
     for (size_t i = 0; i < store->statement_count; i++)
         sqlite3_finalize(store->statements[i].statement);
     store->statement_count = 0;
     sqlite3_close(store->db);
     store->db = NULL;
+}
+
+void store_db_close(struct store *store)
+{
+    if (store->db == NULL)
+        return;
+    AUTO_CLOSE int lock =
+        lock_name(store, LOCK_SH, NULL); /* without it (a full disk) it closes, too */
+    disconnect(store);
 }
 
 /* The number or first letters of the first column. */
@@ -212,35 +236,15 @@ static int migrate(struct store *store, struct notes *notes, struct error *err)
     return store_db_end(store, migrate_inside(store, notes, err), err);
 }
 
-static int lock_home(struct store *store, struct error *err)
-{
-    AUTO_FREE char *path = file_join(store->home, "store.lock");
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        error_errno(err, "cannot write %s", path);
-        error_hint(err, "set SKIFF_HOME to a folder on a local disk that you may write to");
-        return -1;
-    }
-    while (flock(fd, LOCK_EX) != 0 && errno == EINTR)
-        ;
-    return fd;
-}
-
 /* The rare ways of opening, with other kernels kept out. */
 static int repair(struct store *store, struct notes *notes, struct error *err)
 {
-    AUTO_CLOSE int lock = lock_home(store, err);
+    AUTO_CLOSE int lock = lock_name(store, LOCK_EX, err);
     if (lock < 0)
         return -1;
-    store_db_close(store);
     enum health health = connect(store, err);
-    for (int i = 0; health == HEALTH_FAILED && i < CLOSING_TRIES; i++) {
-        store_db_close(store);
-        error_clear(err);
-        health = connect(store, err);
-    }
     if (health == HEALTH_CORRUPT) {
-        store_db_close(store);
+        disconnect(store);
         if (move_aside(store, notes, err) != 0)
             return -1;
         error_clear(err);
@@ -251,31 +255,42 @@ static int repair(struct store *store, struct notes *notes, struct error *err)
     return health == HEALTH_READY ? 0 : -1;
 }
 
+static enum health connect_shared(struct store *store, struct error *err)
+{
+    AUTO_CLOSE int lock = lock_name(store, LOCK_SH, err);
+    if (lock < 0)
+        return HEALTH_FAILED;
+    enum health health = connect(store, err);
+    if (health != HEALTH_READY)
+        disconnect(store);
+    return health;
+}
+
 int store_db_open(struct store *store, struct notes *notes, struct error *err)
 {
-    AUTO_ERROR struct error fault = ERROR_INIT;
     if (file_make_dirs(store->home, err) != 0)
         return error_hint(err, "set SKIFF_HOME to a folder that you may write to");
-    enum health health = connect(store, &fault);
-    if (health == HEALTH_READY)
+    AUTO_ERROR struct error fault = ERROR_INIT;
+    switch (connect_shared(store, &fault)) {
+    case HEALTH_READY:
         return 0;
-    /* Without the lock a failure proves nothing: another kernel may be moving the file right now. */
-    AUTO_ERROR struct error again = ERROR_INIT;
-    if (repair(store, notes, &again) == 0)
-        return 0;
-    return error_move(err, health == HEALTH_FAILED ? &fault : &again);
+    case HEALTH_FAILED:
+        return error_move(err, &fault);
+    default:
+        return repair(store, notes, err);
+    }
 }
 
 /* A page in the middle is bad: opening alone would not notice. */
 static int rebuild_damaged(struct store *store, struct error *err)
 {
-    AUTO_CLOSE int lock = lock_home(store, err);
+    AUTO_CLOSE int lock = lock_name(store, LOCK_EX, err);
     struct stat st;
     if (lock < 0)
         return -1;
     bool ours =
         stat(store->path, &st) == 0 && st.st_ino == store->inode && st.st_dev == store->device;
-    store_db_close(store);
+    disconnect(store);
     return ours ? move_aside(store, NULL, err) : 0; /* else another kernel has done it */
 }
 
