@@ -11,6 +11,7 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 CMOCKA = $(call pkg,--libs,cmocka)
 UNIT_SRC := $(sort $(wildcard tests/unit/*/*.c))
 INTEGRATION_SRC := $(sort $(wildcard tests/integration/test_*.c))
+ENGINE_SRC := $(sort $(wildcard tests/engine/test_*.c))
 FRONTEND_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/frontend*.c)))
 OKS = $(patsubst %.c,$(BUILD)/%.ok,$(1))
 
@@ -48,6 +49,21 @@ $(foreach l,$(LAYERS),$(eval $(call unit_layer,$(l))))
 $(BUILD)/tests/integration/%: $(BUILD)/tests/integration/%.o $(FRONTEND_OBJ) $(ALL_LIBS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASIC_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CMOCKA) $(call pkg,--libs,$(PKGS)) -lm
+
+# Against a real Docker Engine and a private registry with a password, started for each test and stopped
+# after; the engine's containers hold one static program.
+engines: ## the tests that need a real Docker Engine (and root)
+	@tests/install-packages "$(SUDO)" $(ENGINE_PACKAGES)
+	@$(MAKE) --no-print-directory $(call OKS,$(ENGINE_SRC))
+$(call OKS,$(ENGINE_SRC)): TESTWRAP += tests/engine/with-docker tests/engine/with-registry
+$(call OKS,$(ENGINE_SRC)): $(BUILD)/tests/engine/tiny $(PROGRAMS)
+$(BUILD)/tests/engine/tiny: tests/engine/tiny.c | $(BUILD)/flags
+	$(call say,TINY,$@)
+	$(Q)mkdir -p $(@D) && $(MUSL_CC) $(RUNNER_CFLAGS) -s -o $@ $<
+$(BUILD)/tests/engine/%: $(BUILD)/tests/engine/%.o $(ALL_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(BASIC_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CMOCKA) $(call pkg,--libs,$(PKGS)) -lm
+.PHONY: engines
 
 # A test that passed is stamped; one that failed shows its log and stops make.
 $(BUILD)/tests/%.ok: $(BUILD)/tests/%
