@@ -320,12 +320,13 @@ static void refuses_broken_contexts(void **state)
         enum error_code code;
         const char *says;
     } cases[] = {
-        {"{\"auths\": " CANARY "}", "{}", ERROR_INVALID, "config.json is not valid JSON (line 1"},
+        {"{\"auths\": \"" CANARY "\n", "{}", ERROR_INVALID,
+         "config.json is not valid JSON (line 1"},
         {"[]", "{}", ERROR_INVALID, "config.json does not hold a JSON object"},
         {"{\"currentContext\": \"../../x\"}", "{}", ERROR_INVALID, "a name that no context has"},
         {"{\"currentContext\": \"a\\u001b[2J\"}", "{}", ERROR_INVALID, "no context has"},
         {"{\"currentContext\": \"gone\"}", "{}", ERROR_NOT_FOUND, "the docker context gone"},
-        {NULL, "{\"x\": " CANARY "}", ERROR_INVALID, "meta.json is not valid JSON"},
+        {NULL, "{\"x\": \"" CANARY "\n", ERROR_INVALID, "meta.json is not valid JSON"},
         {NULL, "{}", ERROR_INVALID, "Endpoints.docker.Host is missing"},
         {NULL, META("7"), ERROR_INVALID, "Endpoints.docker.Host is missing"},
         {NULL, META("\"ssh://sam@gpu\""), ERROR_UNSUPPORTED, "the docker context colima names"},
