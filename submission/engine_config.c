@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The files of Docker and Podman in a user's folders. They are not read with json_read(): its errors
- * quote the text around a mistake, which here may be half a password, and its buffer is not wiped. */
+/* The files of Docker and Podman in a user's folders. They are not read with json_read(): its
+ * errors quote the text around a mistake, which here may be half a password, and its buffer is
+ * not wiped. */
 #include "submission/engine_config.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The rule by which an engine is chosen. Each step of it either says nothing, and then adds a line on
- * what was looked for to the search, or ends it: with a place that was checked, or with an error. An
- * address is shown only without a user and password in it, and only when it holds nothing that a
- * terminal could act on. */
+/* The rule by which an engine is chosen. Each step of it either says nothing, and then adds a
+ * line on what was looked for to the search, or ends it: with a place that was checked, or with
+ * an error. An address is shown only without a user and password in it, and only when it holds
+ * nothing that a terminal could act on. */
 #include "submission/engine_find.h"
 
 #include <errno.h>
@@ -30,7 +30,8 @@ struct search {
 
 enum found { FOUND, FOUND_NOTHING, FOUND_FAULT };
 
-/* The usual sockets, in their order. Docker's two are one where /var/run is a link, as it mostly is. */
+/* The usual sockets, in their order. Docker's two are one where /var/run is a link, as it mostly
+ * is. */
 static const struct {
     const char *path; /* a relative one begins at $XDG_RUNTIME_DIR */
     enum wanted kind;

@@ -10,8 +10,9 @@
  *   4. $CONTAINER_HOST
  *   5. the usual sockets: rootless Docker's, Docker's, rootless Podman's, Podman's
  *
- * What is named in 1 to 4 is used or is an error; a usual socket that the user may not open is passed
- * over for the next. Nothing is connected to: an engine that has died is engine_connect()'s to tell.
+ * What is named in 1 to 4 is used or is an error; a usual socket that the user may not open is
+ * passed over for the next. Nothing is connected to: an engine that has died is
+ * engine_connect()'s to tell.
  */
 
 #include "base/error.h"
@@ -31,10 +32,11 @@ struct engine_place {
 void engine_place_done(struct engine_place *place);
 #define AUTO_ENGINE_PLACE __attribute__((cleanup(engine_place_done)))
 
-/* `given`: what the compute names (an address, or "docker" or "podman" to look only for that one), or
- * NULL. ERROR_NOT_FOUND: there is none, and the error lists where it was looked for, or the one that
- * was named is not there. ERROR_DENIED: it may not be opened. ERROR_UNSUPPORTED: ssh://, with the way
- * around. ERROR_INVALID: a name, an address or a file that is malformed. Reads small files. */
+/* `given`: what the compute names (an address, or "docker" or "podman" to look only for that
+ * one), or NULL. ERROR_NOT_FOUND: there is none, and the error lists where it was looked for, or
+ * the one that was named is not there. ERROR_DENIED: it may not be opened. ERROR_UNSUPPORTED:
+ * ssh://, with the way around. ERROR_INVALID: a name, an address or a file that is malformed.
+ * Reads small files. */
 int engine_find(const char *given, struct engine_place *ret_place, struct error *err);
 
 /* engine_find() with the system's own sockets looked for under the folder `root`: "" is the system,

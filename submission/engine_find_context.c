@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Docker's contexts: named engines in ~/.docker, each in a folder that is called by the SHA-256 of its
- * name. A context that is named is used or is an error; the one called "default" has no files and
- * stands for what the environment says. */
+/* Docker's contexts: named engines in ~/.docker, each in a folder that is called by the SHA-256
+ * of its name. A context that is named is used or is an error; the one called "default" has no
+ * files and stands for what the environment says. */
 #include "submission/engine_find_private.h"
 
 #include <sodium.h>
@@ -26,7 +26,8 @@ static int check_name(const char *name, const char *source, struct error *err)
                            "back to none");
 }
 
-/* The name of the current context, or NULL for none; and where it is named. Both are the caller's. */
+/* The name of the current context, or NULL for none; and where it is named. Both are the
+ * caller's. */
 static int current_name(const char *dir, char **ret_name, char **ret_source, struct error *err)
 {
     AUTO_JSON json_t *config = NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The order in which credentials are looked for. A call goes from store to store, from its timer (so
- * never before registry_auth_find() has returned) and from helpers' ends; it ends in finish(), once, and
- * is freed when its timer has closed. At any time it has at most one helper running. */
+/* The order in which credentials are looked for. A call goes from store to store, from its timer
+ * (so never before registry_auth_find() has returned) and from helpers' ends; it ends in
+ * finish(), once, and is freed when its timer has closed. At any time it has at most one helper
+ * running. */
 #include "submission/registry_auth.h"
 
 #include <stdlib.h>

@@ -4,15 +4,16 @@
 /*
  * Credentials for a registry, as the values of the headers that a container engine takes them by.
  *
- * A definition's `registry:` with a password by reference comes first, when it is for that registry.
- * Else the stores of `docker login` and `podman login`, in this order: $REGISTRY_AUTH_FILE,
- * $DOCKER_CONFIG/config.json (~/.docker/config.json), $XDG_RUNTIME_DIR/containers/auth.json,
- * ~/.config/containers/auth.json; of each its credential helper for that registry, its helper for all,
- * and what it holds itself. A store that is there and malformed, or a helper that fails, is an error:
- * an anonymous request would be refused with less to go by.
+ * A definition's `registry:` with a password by reference comes first, when it is for that
+ * registry. Else the stores of `docker login` and `podman login`, in this order:
+ * $REGISTRY_AUTH_FILE, $DOCKER_CONFIG/config.json (~/.docker/config.json),
+ * $XDG_RUNTIME_DIR/containers/auth.json, ~/.config/containers/auth.json; of each its credential
+ * helper for that registry, its helper for all, and what it holds itself. A store that is there
+ * and malformed, or a helper that fails, is an error: an anonymous request would be refused with
+ * less to go by.
  *
- * Passwords are in locked memory and wiped (jansson's copies, while a file is read, are not); no error
- * holds anything of a store's content or of what a helper said.
+ * Passwords are in locked memory and wiped (jansson's copies, while a file is read, are not); no
+ * error holds anything of a store's content or of what a helper said.
  */
 
 #include <jansson.h>
@@ -44,11 +45,11 @@ struct registry_auth_request {
 
 struct registry_auth_call; /* valid until `done` returns or it is cancelled */
 
-/* Looks for credentials; never NULL, and never calls back before it returns. Files are read from the
- * loop, which blocks on the disk for a moment; helpers are processes. ERROR_NOT_FOUND: the definition
- * says `password: docker` and no store has any, or a reference or a helper is not there;
- * ERROR_INVALID: a malformed file or host; ERROR_FAILED: a helper failed; ERROR_LIMIT: it took too
- * long or said too much. */
+/* Looks for credentials; never NULL, and never calls back before it returns. Files are read from
+ * the loop, which blocks on the disk for a moment; helpers are processes. ERROR_NOT_FOUND: the
+ * definition says `password: docker` and no store has any, or a reference or a helper is not
+ * there; ERROR_INVALID: a malformed file or host; ERROR_FAILED: a helper failed; ERROR_LIMIT: it
+ * took too long or said too much. */
 struct registry_auth_call *registry_auth_find(const struct registry_auth_request *request);
 
 /* No callback afterwards. The loop has to run for the handles to be closed, and for a helper that

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Credentials as the engines' headers: base64url, with its padding, of JSON. The JSON is written here
- * by hand and not by jansson, so that it is never anywhere but in protected memory. */
+/* Credentials as the engines' headers: base64url, with its padding, of JSON. The JSON is written
+ * here by hand and not by jansson, so that it is never anywhere but in protected memory. */
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Docker's credential helpers: programs that are told a server on stdin and print its credentials as
- * JSON. A helper's exit is always waited for, also when it was killed, so that none is left unreaped;
- * its output is read straight into protected memory and is never shown: it is a password, or may hold
- * one. Handles close together, and `done` is called when the last of them has. */
+/* Docker's credential helpers: programs that are told a server on stdin and print its credentials
+ * as JSON. A helper's exit is always waited for, also when it was killed, so that none is left
+ * unreaped; its output is read straight into protected memory and is never shown: it is a
+ * password, or may hold one. Handles close together, and `done` is called when the last of them
+ * has. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -8,7 +8,7 @@
 
 #include "submission/registry_auth.h"
 
-/* --- credentials: registry_auth_header.c -------------------------------------------------------- */
+/* --- credentials: registry_auth_header.c ------------------------------------------------------ */
 
 struct registry_auth_credentials {
     char *username;         /* NULL for a token */
@@ -36,7 +36,7 @@ const char *registry_auth_server(const char *host);
 int registry_auth_encode(const char *host, const struct registry_auth_credentials *credentials,
                          struct registry_auth *ret_auth, struct error *err);
 
-/* --- stores: registry_auth_store.c ---------------------------------------------------------------- */
+/* --- stores: registry_auth_store.c ------------------------------------------------------------ */
 
 /* What one store has to say on a registry: helpers to ask, in this order, then its own. */
 struct registry_auth_plan {
@@ -55,7 +55,7 @@ MUST_CHECK char *registry_auth_host(const char *address);
 int registry_auth_plan(const char *path, const char *host, const char *repository,
                        struct registry_auth_plan *ret_plan, struct error *err);
 
-/* --- helpers: registry_auth_helper.c -------------------------------------------------------------- */
+/* --- helpers: registry_auth_helper.c ---------------------------------------------------------- */
 
 /* A helper that waits for a passphrase which nobody can type would wait for ever. */
 #define REGISTRY_AUTH_HELPER_MS 30000

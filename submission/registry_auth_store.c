@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* One store of `docker login` or `podman login`. Its keys have been written in many ways over the
  * years (Docker Hub's is a URL); Podman's may go on with a path, and then the longest that the
- * repository begins with counts. Nothing of a store's content is in an error but the path of the file:
- * a value may be a password that was put in the wrong place. */
+ * repository begins with counts. Nothing of a store's content is in an error but the path of the
+ * file: a value may be a password that was put in the wrong place. */
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>

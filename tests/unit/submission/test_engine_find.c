@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which engine: the order of the rule, sockets that may not be opened, and what is named and broken.
- * Every test has a folder with a home, a runtime folder and a root of its own. */
+/* Which engine: the order of the rule, sockets that may not be opened, and what is named and
+ * broken. Every test has a folder with a home, a runtime folder and a root of its own. */
 #include "submission/engine_find.h"
 
 #include <string.h>

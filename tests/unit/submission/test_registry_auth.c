@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Credentials for a registry: where they come from, how they are written, helpers that answer, fail,
- * hang and flood, and that no error holds a password. Every test has a home and a PATH of its own. */
+/* Credentials for a registry: where they come from, how they are written, helpers that answer,
+ * fail, hang and flood, and that no error holds a password. Every test has a home and a PATH of
+ * its own. */
 #include "submission/registry_auth.h"
 
 #include <errno.h>
