@@ -1,7 +1,7 @@
 # What a machine needs and how it gets it: Debian's packages, and a virtual environment of our own.
 
 BUILD_PACKAGES := gcc make git pkg-config musl-tools python3 python3-venv libzmq3-dev libsodium-dev \
-  libjansson-dev libuv1-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev
+  libjansson-dev libuv1-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev libarchive-dev
 TEST_PACKAGES := valgrind clang clang-tidy libclang-rt-dev libcmocka-dev chromium
 ENGINE_PACKAGES := docker.io docker-registry apache2-utils
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
