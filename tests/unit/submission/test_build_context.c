@@ -320,6 +320,7 @@ static void follows_the_rules(void **state)
     put(place, "data/a.csv", "");
     put(place, "data/deep/keep.py", "");
     put(place, "data/deep/x", "");
+    put(place, "data/none/x", "");
     put(place, "src/a.py", "");
     put(place, "src/a.pyc", "");
     put(place, ".dockerignore", "*\n!src\n**/*.pyc\n!data/**/*.py\n");
@@ -333,7 +334,8 @@ static void follows_the_rules(void **state)
     assert_names(place, &request,
                  ".dockerignore data/ data/deep/ data/deep/keep.py src/ src/a.py ");
     put(place, ".dockerignore", "**/*.py*\n");
-    assert_folder(place, ".dockerignore data/ data/a.csv data/deep/ data/deep/x docker/ "
+    assert_folder(place, ".dockerignore data/ data/a.csv data/deep/ data/deep/x data/none/ "
+                         "data/none/x docker/ "
                          "docker/Dockerfile docker/Dockerfile.dockerignore docker/notes src/ ");
     put(place, ".dockerignore", "**\n");
     assert_folder(place, ".dockerignore ");
@@ -431,6 +433,21 @@ static void ours_and_theirs_hash_alike(void **state)
     put(place, "b", "");
     put(place, ".dockerignore", "b\n");
     assert_hash(place, build_context_hash(context), "a file more", false);
+}
+
+/* A content that is what the hash would see of another file. */
+static void contents_cannot_pose_as_files(void **state)
+{
+    struct place *place = *state;
+    put(place, "a", "1");
+    put(place, "b", "");
+    AUTO(build_context) struct build_context *context = pack_folder(place);
+    AUTO_FREE char *path = file_join(place->folder, "b");
+    unlink(path);
+    put_sized(place, "a", "1fb\0\0\0\0\0\0\0\0", 12);
+    assert_hash(place, build_context_hash(context), "b within a", false);
+    put_sized(place, "a", "1fb", 4);
+    assert_hash(place, build_context_hash(context), "b within a", false);
 }
 
 /* --- refusals --------------------------------------------------------------------------------- */
@@ -554,6 +571,10 @@ static void too_many_are_refused(void **state)
     assert_int_equal(err.code, ERROR_LIMIT);
     assert_non_null(strstr(err.text, "more than 14 files and folders"));
     assert_non_null(strstr(err.text, ":\n  many (11 files): /many\n"));
+    limits.entries_max = 2; /* no need to see more */
+    AUTO_BUILD_CONTEXT_LIST struct build_context_list few = BUILD_CONTEXT_LIST_INIT;
+    assert_int_equal(build_context_list_fill(&few, &request, &limits, NULL, &err), -1);
+    assert_true(few.count < 5);
     put(place, "a/b/c/d", "");
     limits.entries_max = 100;
     AUTO_BUILD_CONTEXT_LIST struct build_context_list found = BUILD_CONTEXT_LIST_INIT;
@@ -585,13 +606,14 @@ static void stops_when_told(void **state)
 struct meddler {
     struct build_context_progress progress;
     const char *path; /* what to append to; NULL: cancel */
+    atomic_bool ended;
 };
 
 /* Waits until the contents of the file are being read, which takes long. */
 static void *meddle(void *data)
 {
     struct meddler *meddler = data;
-    while (meddler->progress.bytes == 0)
+    while (meddler->progress.bytes == 0 && !meddler->ended)
         sched_yield();
     if (meddler->path == NULL) {
         meddler->progress.cancelled = true;
@@ -609,6 +631,7 @@ static void pack_meddled(const struct place *place, const char *path, struct err
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, meddle, &meddler), 0);
     int result = build_context_pack(&request, &meddler.progress, &context, err);
+    meddler.ended = true;
     pthread_join(thread, NULL);
     assert_int_equal(result, -1);
     assert_null(context);
@@ -650,6 +673,7 @@ int main(void)
         PLACE(names_the_line_that_is_no_pattern),
         PLACE(the_hash_is_of_what_counts),
         PLACE(ours_and_theirs_hash_alike),
+        PLACE(contents_cannot_pose_as_files),
         PLACE(what_is_no_file_is_refused),
         PLACE(what_is_not_there_is_refused),
         PLACE(what_cannot_be_read_is_named),

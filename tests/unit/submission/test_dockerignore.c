@@ -58,6 +58,7 @@ static const struct {
     {"../a", "a", false},
     {"/../a", "a", true},
     {"a/../../b", "b", false},
+    {"../../b", "b", false},
     {".", "a", false},
     {"/", "a", false},
     {"a", "A", false},
@@ -118,6 +119,7 @@ static const struct {
      true},
     {"\xff?", "\xff\xfe", true},
     {"\xff", "\xfe", false},
+    {"\xe9", "\xc3\xa9", false},
     /* Escapes. */
     {"a\\*b", "a*b", true},
     {"a\\*b", "axb", false},
@@ -236,6 +238,7 @@ static void tells_where_there_is_nothing_to_keep(void **state)
         {"*\n!b/c\nb", "b", true}, /* `b` was dropped before: the last line says nothing */
         {"*\n!b/c\nb*", "b/x", false},
         {"*\n!b?", "b", false},
+        {"*\n!b[/]", "b", false},
     };
     for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
         AUTO(dockerignore) struct dockerignore *rules = parse(folders[i].text);
