@@ -114,3 +114,11 @@ json_t *json_text_value(const char *bytes, size_t size)
     utf8_append_clean(&clean, bytes, size);
     return json_stringn(clean.data, clean.size);
 }
+
+json_t *json_strings(char *const *texts)
+{
+    json_t *array = json_array();
+    for (; texts != NULL && *texts != NULL; texts++)
+        json_array_append_new(array, json_text_value(*texts, strlen(*texts)));
+    return array;
+}

@@ -53,5 +53,8 @@ void json_set_string(json_t *object, const char *key, const char *text);
 /* Sets an instant as ISO 8601; 0 sets null. */
 void json_set_time(json_t *object, const char *key, int64_t when_us);
 
+/* A NULL-terminated list of texts (NULL: an empty one) as an array. New reference. */
+MUST_CHECK json_t *json_strings(char *const *texts);
+
 /* A JSON string of any bytes, with what is not UTF-8 replaced. Never NULL. New reference. */
 MUST_CHECK json_t *json_text_value(const char *bytes, size_t size);

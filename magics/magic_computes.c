@@ -7,6 +7,7 @@
 #include "base/suggest.h"
 #include "magics/list.h"
 #include "magics/magic_call.h"
+#include "magics/magic_sweep.h"
 #include "magics/render_plan.h"
 
 /* Only the compute of that name, in a new array; NULL when there is none. */
@@ -33,7 +34,17 @@ static int unknown(const struct magic_call *call, struct error *err)
     return error_hint(err, "%%computes lists all, %%%%compute %s makes it", word->text);
 }
 
-static void run(struct magic_call *call)
+/* Containers of runs that have ended. */
+static void clean(struct magic_call *call)
+{
+    AUTO_ERROR struct error err = ERROR_INIT;
+    bool dry_run = arguments_has(&call->arguments, "--dry-run");
+    struct magic_sweep *sweep = magic_sweep_new(call, MAGIC_SWEEP_CONTAINERS, dry_run);
+    if (submission_clean_containers(call->submission, dry_run, magic_sweep_done, sweep, &err) != 0)
+        magic_sweep_fail(sweep, &err);
+}
+
+static void list(struct magic_call *call)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
     const char *name = arguments_first(&call->arguments);
@@ -48,14 +59,24 @@ static void run(struct magic_call *call)
     magic_call_finish(call, &err);
 }
 
+static void run(struct magic_call *call)
+{
+    if (arguments_has(&call->arguments, "--clean"))
+        clean(call);
+    else
+        list(call);
+}
+
 static const struct magic_option options[] = {
     {"--status", NULL, "print every status document, key for key"},
+    {"--clean", NULL, "remove containers that runs have left behind"},
+    {"--dry-run", NULL, "with --clean: remove nothing, say what would go"},
     {NULL, NULL, NULL},
 };
 
 const struct magic magic_computes = {
     .name = "computes",
-    .usage = "%computes [NAME] [--status]",
+    .usage = "%computes [NAME] [--status] | --clean [--dry-run]",
     .help = "list the computes of this workspace, or show the status of one",
     .example = "%computes gpu-cluster",
     .options = options,

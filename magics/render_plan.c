@@ -107,10 +107,30 @@ json_t *render_plan_environment(const json_t *plan, bool dry_run)
     return end(&page);
 }
 
+/* What its image is known by: the registry's digest, or the id of what was built here. Caller frees. */
+static char *image_text(const json_t *image)
+{
+    const char *digest = json_get_string(image, "digest", NULL);
+    const char *id = digest != NULL ? digest : json_get_string(image, "id", "");
+    return image != NULL ? xasprintf("%.19s", id) : xstrdup("");
+}
+
+static void add_image(struct table *table, const json_t *row)
+{
+    const json_t *image = json_object_get(row, "image");
+    bool ready = json_is_object(image);
+    AUTO_FREE char *id = image_text(ready ? image : NULL);
+    AUTO_FREE char *size = file_size_text((unsigned long long)json_get_int(image, "size", 0));
+    AUTO_FREE char *when = render_time(json_get_time(image, "ready_at"));
+    table_add(table, id);
+    table_add(table, ready ? size : "");
+    table_add(table, ready ? when : json_get_bool(row, "cached", false) ? "yes" : "no");
+}
+
 json_t *render_plan_environments(const json_t *environments)
 {
-    static const char *const titles[] = {"environment", "version", "made from",
-                                         "registered",  "cached",  NULL};
+    static const char *const titles[] = {"environment", "version", "made from", "registered",
+                                         "image",       "size",    "ready",     NULL};
     AUTO_PAGE struct page page;
     AUTO_TABLE struct table table;
     size_t i;
@@ -123,11 +143,49 @@ json_t *render_plan_environments(const json_t *environments)
         table_addf(&table, "%d", (int)json_get_int(row, "version", 0));
         table_add(&table, base);
         table_add(&table, when);
-        table_add(&table, json_get_bool(row, "cached", false) ? "yes" : "no");
+        add_image(&table, row);
     }
     begin(&page,
           i > 0 ? "Environments" : "No environments yet: define one with %%environment NAME");
     put_table(&page, &table);
+    return end(&page);
+}
+
+static void put_swept(struct page *page, const json_t *items, const char *what, bool images)
+{
+    const char *const titles[] = {what, images ? "built for" : "run", images ? "size" : "was",
+                                  "why", NULL};
+    size_t i;
+    json_t *item;
+    if (json_array_size(items) == 0)
+        return;
+    AUTO_TABLE struct table table;
+    table_init(&table, titles);
+    json_array_foreach (items, i, item) {
+        AUTO_FREE char *size = file_size_text((unsigned long long)json_get_int(item, "size", 0));
+        table_add(&table, json_get_string(item, "name", ""));
+        table_add(&table, json_get_string(item, images ? "environment" : "run", ""));
+        table_add(&table, images ? size : json_get_string(item, "state", ""));
+        table_add(&table, json_get_string(item, "why", ""));
+    }
+    put_table(page, &table);
+}
+
+json_t *render_plan_swept(const json_t *result, bool images, bool dry_run)
+{
+    const json_t *removed = json_object_get(result, "removed");
+    const char *what = images ? "image" : "container";
+    size_t count = json_array_size(removed);
+    AUTO_FREE char *size = file_size_text((unsigned long long)json_get_int(result, "freed", 0));
+    AUTO_FREE char *freed = images ? xasprintf(": %s", size) : xstrdup("");
+    AUTO_FREE char *headline =
+        count == 0 ? xasprintf("No %s to remove", what)
+                   : xasprintf("%s %zu %s%s%s", dry_run ? "Would remove" : "Removed", count, what,
+                               count == 1 ? "" : "s", freed);
+    AUTO_PAGE struct page page;
+    begin(&page, headline);
+    put_swept(&page, removed, dry_run ? "would be removed" : "removed", images);
+    put_swept(&page, json_object_get(result, "kept"), "kept", images);
     return end(&page);
 }
 

@@ -20,6 +20,9 @@ MUST_CHECK json_t *render_plan_environment(const json_t *plan, bool dry_run);
 /* %environments: as submission_environments(). */
 MUST_CHECK json_t *render_plan_environments(const json_t *environments);
 
+/* %environments --remove and --prune, %computes --clean: the result of a housekeeping_done_fn. */
+MUST_CHECK json_t *render_plan_swept(const json_t *result, bool images, bool dry_run);
+
 /* %%compute: the definition, what happened to it (-1 unchanged, 0 created, 1 changed), and its
  * status document (NULL for a dry run). */
 MUST_CHECK json_t *render_plan_compute(const json_t *definition, int change, const json_t *status);

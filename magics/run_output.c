@@ -298,7 +298,7 @@ static void on_changed(const struct run_view *view, void *data)
 static void on_build_log(const char *bytes, size_t size, void *data)
 {
     struct run_output *output = data;
-    static const char headline[] = "building the environment\n";
+    static const char headline[] = "preparing the environment\n";
     if (!output->started_building)
         stream_feed(&output->stream, headline, sizeof headline - 1);
     output->started_building = true;

@@ -30,11 +30,13 @@
 
 static const char usage[] =
     "usage: skiff-runner [--id ID] [--cwd DIR] [--log PATH] [--grace SECONDS]\n"
-    "                    [--timeout SECONDS] [--foreground] RUN_DIR -- ARGV...\n";
+    "                    [--timeout SECONDS] [--fallback PROGRAM] [--foreground]\n"
+    "                    RUN_DIR -- ARGV...\n";
 
 struct command {
     struct supervise_options run;
     const char *dir;
+    const char *fallback; /* NULL when none was given */
     bool foreground;
 };
 
@@ -68,6 +70,9 @@ static int parse_option(int option, struct command *command)
         return parse_seconds("grace", optarg, &command->run.grace_ms);
     case 't':
         return parse_seconds("timeout", optarg, &command->run.timeout_ms);
+    case 'o':
+        command->fallback = optarg;
+        return 0;
     case 'f':
         command->foreground = true;
         return 0;
@@ -79,13 +84,11 @@ static int parse_option(int option, struct command *command)
 
 static int parse(int argc, char **argv, struct command *command)
 {
-    static const struct option options[] = {{"id", required_argument, NULL, 'i'},
-                                            {"cwd", required_argument, NULL, 'c'},
-                                            {"log", required_argument, NULL, 'l'},
-                                            {"grace", required_argument, NULL, 'g'},
-                                            {"timeout", required_argument, NULL, 't'},
-                                            {"foreground", no_argument, NULL, 'f'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"id", required_argument, NULL, 'i'},      {"cwd", required_argument, NULL, 'c'},
+        {"log", required_argument, NULL, 'l'},     {"grace", required_argument, NULL, 'g'},
+        {"timeout", required_argument, NULL, 't'}, {"fallback", required_argument, NULL, 'o'},
+        {"foreground", no_argument, NULL, 'f'},    {NULL, 0, NULL, 0}};
     *command =
         (struct command){.run = {.id = "", .log = DEFAULT_LOG, .grace_ms = DEFAULT_GRACE_MS}};
     int option;
@@ -101,6 +104,20 @@ static int parse(int argc, char **argv, struct command *command)
     command->dir = argv[optind];
     command->run.argv = argv + optind + 2;
     return 0;
+}
+
+/* The same words with another program; kept for life. NULL without memory. */
+static char **fallback_words(const char *program, char *const *argv)
+{
+    size_t count = 0;
+    while (argv[count] != NULL)
+        count++;
+    char **words = calloc(count + 1, sizeof *words);
+    if (words == NULL)
+        return NULL;
+    memcpy(words, argv, count * sizeof *words);
+    words[0] = (char *)(uintptr_t)program; /* execvp changes nothing */
+    return words;
 }
 
 /* The run folder, locked for life. -1 after saying why, with the exit status in *ret_status. */
@@ -169,6 +186,8 @@ int main(int argc, char **argv)
     detach_close_inherited();
     if (parse(argc, argv, &command) != 0)
         return EXIT_USAGE;
+    if (command.fallback != NULL)
+        command.run.fallback = fallback_words(command.fallback, command.run.argv);
     int dir = open_dir(command.dir, &status);
     if (dir < 0)
         return status;

@@ -55,7 +55,16 @@ struct child {
     int input;
 };
 
-static _Noreturn void be_script(const struct child *child, const char *cwd, char *const *argv)
+/* Returns only when it cannot. */
+static void execute(char *const *argv, char *const *fallback)
+{
+    execvp(argv[0], argv);
+    if (errno == ENOENT && fallback != NULL)
+        execvp(fallback[0], fallback);
+}
+
+static _Noreturn void be_script(const struct child *child, const char *cwd, char *const *argv,
+                                char *const *fallback)
 {
     char go;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || setsid() < 0)
@@ -67,7 +76,7 @@ static _Noreturn void be_script(const struct child *child, const char *cwd, char
     if (cwd != NULL && chdir(cwd) != 0)
         fail(child->report, STAGE_CWD);
     default_signals();
-    execvp(argv[0], argv);
+    execute(argv, fallback);
     int number = errno;
     bool interpreter =
         number == ENOENT && strchr(argv[0], '/') != NULL && access(argv[0], F_OK) == 0;
@@ -81,7 +90,8 @@ static void close_pair(int pair[2])
     close(pair[1]);
 }
 
-int script_fork(struct script *script, const char *cwd, char *const *argv, int output)
+int script_fork(struct script *script, const char *cwd, char *const *argv, char *const *fallback,
+                int output)
 {
     int release[2], report[2];
     int input = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -95,7 +105,7 @@ int script_fork(struct script *script, const char *cwd, char *const *argv, int o
     pid_t pid = fork();
     if (pid == 0) {
         close(release[1]); /* else it would wait for itself when the runner dies */
-        be_script(&child, cwd, argv);
+        be_script(&child, cwd, argv, fallback);
     }
     close(input);
     close(release[0]);

@@ -18,8 +18,10 @@ struct script {
 
 /* Makes the process: own session, default signals, killed when the runner dies, stdin from
  * /dev/null, stdout and stderr to `output`. `cwd` may be NULL. `argv` is executed as it is, looked
- * up on PATH when it has no slash. -1 with errno. */
-int script_fork(struct script *script, const char *cwd, char *const *argv, int output);
+ * up on PATH when it has no slash; when there is no such program, `fallback` (unless NULL) is.
+ * -1 with errno. */
+int script_fork(struct script *script, const char *cwd, char *const *argv, char *const *fallback,
+                int output);
 
 /* Lets it go and waits until it executes the script. Returns 0, or -1 with a line for people in
  * `error`; its process then exits with status 127 (not found) or 126. */

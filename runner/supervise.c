@@ -113,7 +113,8 @@ static int fork_script(struct supervise *run, struct script *ret_script)
     if (pipe2(output, O_CLOEXEC) != 0)
         return -1;
     fcntl(output[1], F_SETPIPE_SZ, LOG_PIPE_SIZE); /* past the user's limit it stays as it is */
-    int result = script_fork(ret_script, run->options->cwd, run->options->argv, output[1]);
+    int result = script_fork(ret_script, run->options->cwd, run->options->argv,
+                             run->options->fallback, output[1]);
     int number = errno;
     close(output[1]);
     errno = number;

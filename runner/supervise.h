@@ -18,6 +18,7 @@ struct supervise_options {
     int64_t grace_ms;
     int64_t timeout_ms; /* 0: none */
     char *const *argv;
+    char *const *fallback; /* executed when argv[0] is not there; NULL: nothing is */
 };
 
 struct supervise;

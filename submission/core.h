@@ -14,6 +14,8 @@
 #include <uv.h>
 
 #include "base/json.h"
+#include "submission/http.h"
+#include "submission/images.h"
 #include "submission/snapshot.h"
 #include "submission/submission.h"
 
@@ -24,13 +26,16 @@ struct submission {
     char *home;
     char *directory;
     const struct backend *const *backends;
-    struct workspace *workspace; /* NULL until asked for */
-    struct store *store;         /* NULL until asked for */
-    struct notes repairs;        /* what opening it had to repair; nobody was told yet */
-    struct procid self;          /* who drives what this kernel drives */
-    struct drive *drives;        /* a list */
-    uv_timer_t recovery;         /* once, soon after the start */
-    uv_fs_event_t store_changes; /* only while a run waits for a node */
+    struct workspace *workspace;       /* NULL until asked for */
+    struct store *store;               /* NULL until asked for */
+    struct notes repairs;              /* what opening it had to repair; nobody was told yet */
+    struct procid self;                /* who drives what this kernel drives */
+    struct http *http;                 /* for backends that make requests */
+    struct images *images;             /* for those that run containers */
+    struct housekeeping *housekeeping; /* a list */
+    struct drive *drives;              /* a list */
+    uv_timer_t recovery;               /* once, soon after the start */
+    uv_fs_event_t store_changes;       /* only while a run waits for a node */
     bool watching_store;
     bool closing;
     unsigned refs; /* drives, watches, handles and pieces of work that still point here */
@@ -98,6 +103,12 @@ int settle_as(struct submission *submission, struct run *run, enum run_state sta
 /* Changes the state and the index together; 0 also when the run is in that state already. */
 int advance(struct submission *submission, struct run *run, enum run_state to, const char *reason,
             struct error *err);
+
+/* The first of the list that takes the plan. */
+const struct backend *backend_for(struct submission *submission, const struct backend_plan *plan);
+
+/* Stops what housekeeping.c has under way. */
+void housekeeping_close(struct submission *submission);
 
 /* The backend a run's intent or a compute definition names; NULL with an error. */
 const struct backend *backend_of(struct submission *submission, const char *name,

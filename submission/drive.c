@@ -166,11 +166,30 @@ static void step_running(struct drive *drive)
         cancel_process(drive);
 }
 
+/* Who would know how it is does not answer. What can be seen without it, the log, is shown on. */
+static void step_unknown(struct drive *drive)
+{
+    AUTO_ERROR struct error err = ERROR_INIT;
+    if (run_state_may_follow(drive->run->state, RUN_NOT_RESPONDING) &&
+        drive->run->state != RUN_CANCEL_REQUESTED &&
+        advance(drive->submission, drive->run, RUN_NOT_RESPONDING, drive->process.error, &err) != 0)
+        log_warning("run %s: %s", drive->run->id, err.text);
+    drive_set_progress(drive, drive->process.error);
+    watch_process(drive);
+    if (drive->run->state == RUN_CANCEL_REQUESTED)
+        cancel_process(drive);
+}
+
 static void step_ended(struct drive *drive)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
     if (drive->process.state == PROCESS_LOST)
         cancel_process(drive); /* whatever the dead runner left behind */
+    if (drive->backend->clean != NULL && !drive->cleaned) {
+        drive->busy = BUSY_BACKEND;
+        drive->backend->clean(&drive->task);
+        return;
+    }
     if (settle(drive->submission, drive->run, &drive->process, &err) != 0)
         log_error("recording the end of run %s: %s", drive->run->id, err.text);
     finish(drive);
@@ -227,6 +246,9 @@ static void step(struct drive *drive)
         return;
     case PROCESS_RUNNING:
         step_running(drive);
+        return;
+    case PROCESS_UNKNOWN:
+        step_unknown(drive);
         return;
     case PROCESS_ENDED:
     case PROCESS_LOST:
@@ -330,6 +352,13 @@ static void on_build_log(struct backend_task *task, const char *data, size_t siz
             l->build_log(data, size, l->data);
 }
 
+static void on_remark(struct backend_task *task, const char *text)
+{
+    AUTO_ERROR struct error err = ERROR_INIT;
+    if (run_remark(drive_of(task)->run, text, &err) != 0)
+        log_warning("%s", err.text);
+}
+
 static void on_prepared(struct backend_task *task, const struct error *err)
 {
     struct drive *drive = drive_of(task);
@@ -348,7 +377,8 @@ static void on_changed(struct backend_task *task)
     struct drive *drive = drive_of(task);
     AUTO_PROCESS_STATUS struct process_status now = PROCESS_STATUS_INIT;
     if (drive->backend->find(task, &now, NULL) == 0 &&
-        now.waiting_for_disk != drive->process.waiting_for_disk)
+        (now.waiting_for_disk != drive->process.waiting_for_disk ||
+         now.state != drive->process.state))
         drive_kick(drive);
     tell_listeners(drive);
 }
@@ -358,13 +388,22 @@ static void on_ended(struct backend_task *task)
     drive_kick(drive_of(task));
 }
 
+static void on_cleaned(struct backend_task *task)
+{
+    struct drive *drive = drive_of(task);
+    drive->cleaned = true;
+    drive_answered(drive, NULL);
+}
+
 static const struct backend_events drive_events = {
     .progress = on_progress,
     .build_log = on_build_log,
+    .remark = on_remark,
     .prepared = on_prepared,
     .started = on_started,
     .changed = on_changed,
     .ended = on_ended,
+    .cleaned = on_cleaned,
 };
 
 /* --- opening and looking ------------------------------------------------------------------------------ */
@@ -375,6 +414,8 @@ static void fill_task(struct drive *drive)
     drive->task = (struct backend_task){
         .loop = drive->submission->loop,
         .home = drive->submission->home,
+        .http = drive->submission->http,
+        .images = drive->submission->images,
         .run_id = drive->run->id,
         .run_dir = drive->run->dir,
         .job = json_object_get(intent, "job"),

@@ -29,6 +29,7 @@ struct drive {
     bool detached; /* another living kernel takes it to its start */
     bool watching;
     bool cancel_sent;
+    bool cleaned; /* nothing is left of its work but its directory */
     bool closed;
     bool closing_handles;
     struct drive_listener *listeners;

@@ -300,7 +300,8 @@ void drive_step_start(struct drive *drive)
 void drive_cancel_busy(struct drive *drive)
 {
     drive->snapshot_progress.cancelled = true;
-    if (drive->busy == BUSY_BACKEND && !drive->cancel_sent) {
+    bool over = drive->process.state == PROCESS_ENDED || drive->process.state == PROCESS_LOST;
+    if (drive->busy == BUSY_BACKEND && !over && !drive->cancel_sent) {
         drive->cancel_sent = true;
         if (drive->backend->cancel(&drive->task, NULL) != 0)
             log_debug("run %s: nothing to cancel yet", drive->run->id);

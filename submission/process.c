@@ -134,6 +134,8 @@ char *process_status_text(const struct process_status *status)
             return xasprintf("lost: %s", status->error);
         return xstrdup(status->rebooted ? "lost: the machine was restarted"
                                         : "lost: its runner was killed");
+    case PROCESS_UNKNOWN:
+        return xasprintf("not known: %s", status->error);
     case PROCESS_ENDED:
         break;
     }
@@ -301,6 +303,7 @@ struct process_watch {
     int pidfd;                /* -1 when there is none */
     int open;                 /* handles not closed yet */
     struct procid runner;
+    char *dir;      /* of a runner elsewhere; NULL for one of this machine */
     char *log_name; /* in its folder */
     bool has_end;   /* `end` is initialised */
     bool changed;
@@ -311,12 +314,22 @@ struct process_watch {
     void *data;
 };
 
+/* Of a runner elsewhere: has it recorded its end? */
+static bool has_recorded_end(const struct process_watch *watch)
+{
+    AUTO_PROCESS_STATUS struct process_status status = PROCESS_STATUS_INIT;
+    return process_status_read_remote(watch->dir, &status, NULL) == 0 &&
+           status.state == PROCESS_ENDED;
+}
+
 static void on_soon(uv_idle_t *idle)
 {
     struct process_watch *watch = idle->data;
     bool changed = watch->changed;
     watch->changed = false;
     uv_idle_stop(idle);
+    if (watch->dir != NULL && !watch->ended)
+        watch->ended = has_recorded_end(watch);
     if (changed && watch->callbacks.changed != NULL)
         watch->callbacks.changed(watch->data);
     if (watch->closing || !watch->ended || watch->told_end)
@@ -362,7 +375,7 @@ static void on_runner_end(uv_poll_t *poll, int status, int events)
 static void on_look(uv_timer_t *timer)
 {
     struct process_watch *watch = timer->data;
-    if (procid_alive(&watch->runner))
+    if (watch->dir != NULL || procid_alive(&watch->runner))
         tell_changed(watch);
     else
         tell_ended(watch);
@@ -404,19 +417,12 @@ static void watch_end(uv_loop_t *loop, struct process_watch *watch)
     uv_poll_start(&watch->end, UV_READABLE, on_runner_end);
 }
 
-int process_watch(uv_loop_t *loop, const char *dir, const char *log,
-                  const struct process_callbacks *callbacks, void *data,
-                  struct process_watch **ret_watch, struct error *err)
+static struct process_watch *new_watch(uv_loop_t *loop, const char *dir, const char *log,
+                                       const struct process_callbacks *callbacks, void *data)
 {
-    AUTO_PROCESS_STATUS struct process_status status = PROCESS_STATUS_INIT;
-    if (process_status_read(dir, &status, err) != 0)
-        return -1;
-    if (status.state == PROCESS_NONE)
-        return error_set(err, ERROR_NOT_FOUND, "nothing was started in %s", dir);
     struct process_watch *watch = xcalloc(1, sizeof *watch);
     *watch = (struct process_watch){.pidfd = -1,
                                     .open = 4,
-                                    .runner = status.runner,
                                     .log_name = xstrdup(file_base_name(log)),
                                     .callbacks = *callbacks,
                                     .data = data};
@@ -426,10 +432,32 @@ int process_watch(uv_loop_t *loop, const char *dir, const char *log,
     uv_idle_init(loop, &watch->soon);
     watch->folder.data = watch->log_folder.data = watch->look.data = watch->soon.data = watch;
     watch_folders(watch, dir, log);
-    watch_end(loop, watch);
     tell_changed(watch);
+    return watch;
+}
+
+int process_watch(uv_loop_t *loop, const char *dir, const char *log,
+                  const struct process_callbacks *callbacks, void *data,
+                  struct process_watch **ret_watch, struct error *err)
+{
+    AUTO_PROCESS_STATUS struct process_status status = PROCESS_STATUS_INIT;
+    if (process_status_read(dir, &status, err) != 0)
+        return -1;
+    if (status.state == PROCESS_NONE)
+        return error_set(err, ERROR_NOT_FOUND, "nothing was started in %s", dir);
+    struct process_watch *watch = new_watch(loop, dir, log, callbacks, data);
+    watch->runner = status.runner;
+    watch_end(loop, watch);
     *ret_watch = watch;
     return 0;
+}
+
+struct process_watch *process_watch_remote(uv_loop_t *loop, const char *dir, const char *log,
+                                           const struct process_callbacks *callbacks, void *data)
+{
+    struct process_watch *watch = new_watch(loop, dir, log, callbacks, data);
+    watch->dir = xstrdup(dir);
+    return watch;
 }
 
 static void on_watch_closed(uv_handle_t *handle)
@@ -438,6 +466,7 @@ static void on_watch_closed(uv_handle_t *handle)
     if (--watch->open > 0)
         return;
     mem_auto_close(&watch->pidfd);
+    free(watch->dir);
     free(watch->log_name);
     free(watch);
 }

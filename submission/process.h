@@ -36,6 +36,7 @@ enum process_state {
     PROCESS_RUNNING, /* and the runner is alive */
     PROCESS_ENDED,   /* with an exit record */
     PROCESS_LOST,    /* it was running, and its runner is gone without an exit record */
+    PROCESS_UNKNOWN, /* it was running, and who would know does not answer; `error` says who */
 };
 
 struct process_status {
@@ -50,7 +51,7 @@ struct process_status {
     bool timed_out;
     bool rebooted; /* PROCESS_LOST: because the machine was */
     bool waiting_for_disk;
-    char *error; /* the script could not be started: why; NULL otherwise */
+    char *error; /* why it could not be started, was lost or is not known; NULL otherwise */
 };
 
 #define PROCESS_STATUS_INIT   \
@@ -99,6 +100,11 @@ struct process_callbacks {
 int process_watch(uv_loop_t *loop, const char *dir, const char *log,
                   const struct process_callbacks *callbacks, void *data,
                   struct process_watch **ret_watch, struct error *err);
+/* The same for a runner whose pids are not ours, in a container: it has ended when status.json says so,
+ * and only then. Works before anything was started. */
+struct process_watch *process_watch_remote(uv_loop_t *loop, const char *dir, const char *log,
+                                           const struct process_callbacks *callbacks, void *data);
+
 void process_watch_close(struct process_watch *watch); /* no callback after this; NULL is allowed */
 
 /* Asks the runner to stop: SIGTERM to it, which passes it to the whole tree, waits the grace period

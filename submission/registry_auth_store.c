@@ -134,7 +134,7 @@ static int read_entry(const json_t *entry, struct registry_auth_credentials *ret
 static bool is_name(const char *name)
 {
     size_t length =
-        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
     return length > 0 && length <= NAME_SIZE_MAX && name[length] == '\0';
 }
 

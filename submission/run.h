@@ -116,7 +116,12 @@ MUST_CHECK char *run_path(const struct run *run, const char *name);
  * never NULL. */
 MUST_CHECK json_t *run_outputs(const struct run *run, size_t max);
 
+/* Makes the folders that ${{outputs.NAME}} of the job stand for, so that they are there when the script
+ * begins. */
+int run_make_outputs(const char *run_dir, const json_t *job, struct error *err);
+
 #define RUN_LOG "user_logs/std_log.txt"
+#define RUN_IMAGE "image.json"       /* which image it runs in: see images.h */
 #define RUN_MANIFEST "snapshot.json" /* what was laid out in code/: see snapshot.h */
 
 void run_free(struct run *run);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "submission/run.h"
 
@@ -91,4 +92,16 @@ json_t *run_outputs(const struct run *run, size_t max)
     }
     free(outputs.items);
     return list;
+}
+
+int run_make_outputs(const char *run_dir, const json_t *job, struct error *err)
+{
+    json_t *outputs = json_object_get(job, "outputs");
+    for (void *at = json_object_iter(outputs); at != NULL;
+         at = json_object_iter_next(outputs, at)) {
+        AUTO_FREE char *path = xasprintf("%s/outputs/%s", run_dir, json_object_iter_key(at));
+        if (strcmp(json_object_iter_key(at), "default") != 0 && file_make_dirs(path, err) != 0)
+            return -1;
+    }
+    return 0;
 }

@@ -42,11 +42,22 @@ static enum run_state end_state(const struct process_status *status)
     return status->exit_code == 0 && status->error == NULL ? RUN_COMPLETED : RUN_FAILED;
 }
 
+/* Why it did not complete. A runner that was told to stop, and not by us, was stopped by somebody else. */
+static char *reason_of(const struct run *run, const struct process_status *status)
+{
+    AUTO_FREE char *text = process_status_text(status);
+    bool asked = run->state == RUN_CANCEL_REQUESTED || run->state == RUN_FINALIZING;
+    if (!status->cancelled || asked)
+        return steal(&text);
+    return xasprintf(
+        "stopped from outside, by somebody's SIGTERM or a restart of what it ran in (%s)", text);
+}
+
 static int settle_ended(struct submission *submission, struct run *run,
                         const struct process_status *status, struct error *err)
 {
     enum run_state end = end_state(status);
-    AUTO_FREE char *reason = end == RUN_COMPLETED ? NULL : process_status_text(status);
+    AUTO_FREE char *reason = end == RUN_COMPLETED ? NULL : reason_of(run, status);
     /* The run may have started and ended while nobody looked: its events still tell it in order. */
     if (run_state_may_follow(run->state, RUN_RUNNING) && run->started_us == 0 &&
         run_advance(run, RUN_RUNNING, NULL, err) < 0)
@@ -62,7 +73,8 @@ static int settle_lost(struct submission *submission, struct run *run,
 {
     bool asked = run->state == RUN_CANCEL_REQUESTED;
     const char *reason =
-        status->rebooted
+        status->error != NULL ? status->error
+        : status->rebooted
             ? "the machine was restarted while the run was going"
             : "the runner was killed, and the script with it; how the script would have "
               "ended is not known";

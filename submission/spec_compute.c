@@ -89,7 +89,8 @@ static int check_counts(struct spec_context *context, const struct yaml_node *ma
 static json_t *check_local(struct spec_context *context, const struct yaml_node *map,
                            json_t *values)
 {
-    static const char *const allowed[] = {"name", "type", "description", "tags", "$schema"};
+    static const char *const allowed[] = {"name",        "type", "container",
+                                          "description", "tags", "$schema"};
     for (size_t i = 0; i < map->count; i++) {
         bool fits = false;
         for (size_t j = 0; j < ARRAY_SIZE(allowed); j++)
@@ -111,6 +112,10 @@ json_t *spec_compute_check(struct spec_context *context, const struct yaml_node 
     if (values == NULL)
         return NULL;
     json_object_del(values, "$schema");
+    const struct yaml_node *container = yaml_get(map, "container");
+    if (container != NULL &&
+        spec_container_check(context, container, json_object_get(values, "container")) != 0)
+        return NULL;
     if (strcmp(json_get_string(values, "type", ""), "local") == 0)
         return check_local(context, map, values);
     const char *written = "size";

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "submission/image_name.h"
 #include "submission/spec_read.h"
 
 /* The environment at hand: its map, and what was read of it. */
@@ -101,32 +102,25 @@ static int check_not_empty(const struct reading *reading)
 
 static int check_image(const struct reading *reading)
 {
+    struct spec_context *context = reading->context;
     const char *written = "image";
     const struct yaml_node *node = node_of(reading, "image", &written);
-    if (node == NULL)
-        return 0;
-    bool blank = false;
-    for (const char *c = node->text; *c != '\0'; c++)
-        blank = blank || (unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f;
-    if (!blank && node->text[0] != '-' && strstr(node->text, "://") == NULL)
+    AUTO_IMAGE_NAME struct image_name name = IMAGE_NAME_INIT;
+    AUTO_ERROR struct error fault = ERROR_INIT;
+    if (node == NULL || image_name_parse(node->text, &name, &fault) == 0)
         return 0;
     AUTO_FREE char *quoted = spec_quote(node->text);
-    spec_fail(reading->context, node, "`%s` is %s, which is no name of an image", written, quoted);
-    return error_hint(reading->context->err,
-                      "write it as docker pull takes it: registry/name:tag, without https:// "
-                      "and blanks");
+    spec_fail(context, node, "`%s` is %s: %s", written, quoted, fault.text);
+    return error_hint(context->err, "%s", fault.hint);
 }
 
-/* The registry an image's name begins with, as engines see it: a first part with a dot, a port, or
- * localhost. The caller frees it; NULL for the engines' default. */
-static char *registry_of(const char *image)
+/* The registry to log in to when none is named: the image's. */
+static void default_address(json_t *registry, const char *image)
 {
-    size_t size = strcspn(image, "/");
-    if (image[size] == '\0')
-        return NULL;
-    AUTO_FREE char *host = xstrndup(image, size);
-    bool registry = strpbrk(host, ".:") != NULL || strcmp(host, "localhost") == 0;
-    return registry ? steal(&host) : NULL;
+    AUTO_IMAGE_NAME struct image_name name = IMAGE_NAME_INIT;
+    if (json_get_string(registry, "address", NULL) == NULL && image != NULL &&
+        image_name_parse(image, &name, NULL) == 0)
+        json_set_string(registry, "address", name.registry);
 }
 
 static int check_registry(const struct reading *reading)
@@ -139,19 +133,17 @@ static int check_registry(const struct reading *reading)
         return 0;
     const char *image = json_get_string(reading->values, "image", NULL);
     const char *password = json_get_string(registry, "password", NULL);
-    AUTO_FREE char *host = image != NULL ? registry_of(image) : NULL;
     if (image == NULL && json_object_get(reading->values, "build") == NULL) {
         spec_fail(context, node, "`%s` says how to log in for an image, and there is none",
                   written);
         return error_hint(context->err, "add `image:`, or remove `%s`", written);
     }
-    if (json_get_string(registry, "address", NULL) == NULL && host == NULL) {
-        spec_fail(context, node,
-                  "`%s` has no address, and the image's name does not begin with one", written);
+    default_address(registry, image);
+    if (json_get_string(registry, "address", NULL) == NULL) {
+        spec_fail(context, node, "`%s` has no address, and there is no image to take it from",
+                  written);
         return error_hint(context->err, "add address: myregistry.azurecr.io, for example");
     }
-    if (json_get_string(registry, "address", NULL) == NULL)
-        json_set_string(registry, "address", host);
     if (password == NULL || strcmp(password, "docker") == 0 ||
         json_get_string(registry, "username", NULL) != NULL)
         return 0;

@@ -420,6 +420,15 @@ static int check_instances(const struct reading *reading)
     return 0;
 }
 
+static int check_shm_size(const struct reading *reading)
+{
+    const struct yaml_node *resources = node_of(reading, "resources", NULL);
+    const struct yaml_node *node = resources != NULL ? yaml_get(resources, "shm_size") : NULL;
+    return node != NULL ? spec_read_size(reading->context, "shm_size", node,
+                                         json_object_get(reading->values, "resources"))
+                        : 0;
+}
+
 /* Azure's id of a job is not ours: runs have ids that no two can share. */
 static void settle_labels(const struct reading *reading)
 {
@@ -444,6 +453,7 @@ json_t *spec_job_check(struct spec_context *context, const struct yaml_node *map
         check_data(&reading, "inputs", read_input) != 0 ||
         check_data(&reading, "outputs", read_output) != 0 || check_placeholders(&reading) != 0 ||
         check_timeout(&reading) != 0 || check_instances(&reading) != 0 ||
+        check_shm_size(&reading) != 0 ||
         spec_check_variables(context, node_of(&reading, "environment_variables", NULL)) != 0)
         return NULL;
     settle_labels(&reading);

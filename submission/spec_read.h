@@ -79,6 +79,10 @@ int spec_check_variables(struct spec_context *context, const struct yaml_node *n
 MUST_CHECK json_t *spec_read_strings(struct spec_context *context, const char *key,
                                      const struct yaml_node *node);
 
+/* Reads a size ("2g", "512m", bytes) into values[written], in bytes. */
+int spec_read_size(struct spec_context *context, const char *written, const struct yaml_node *node,
+                   json_t *values);
+
 /* --- files a definition names ------------------------------------------------------------------------ */
 
 /* The absolute path of what a cell names: `~` expanded, relative to the base, without "./" and
@@ -101,6 +105,9 @@ MUST_CHECK json_t *spec_environment_check(struct spec_context *context,
                                           const struct yaml_node *map);
 MUST_CHECK json_t *spec_compute_check(struct spec_context *context, const struct yaml_node *map);
 MUST_CHECK json_t *spec_job_check(struct spec_context *context, const struct yaml_node *map);
+
+/* The `container` section of a compute: `values` is what the table read of `map`, and is made canonical. */
+int spec_container_check(struct spec_context *context, const struct yaml_node *map, json_t *values);
 
 /* The conda file (inline, or read from the path the node holds): {"name","channels","dependencies"}.
  * New reference or NULL. */

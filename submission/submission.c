@@ -32,6 +32,14 @@ const struct backend *backend_of(struct submission *submission, const char *name
     return backend;
 }
 
+const struct backend *backend_for(struct submission *submission, const struct backend_plan *plan)
+{
+    const struct backend *const *at = submission->backends;
+    while (at[1] != NULL && (*at)->takes != NULL && !(*at)->takes(plan))
+        at++;
+    return *at;
+}
+
 /* --- life ------------------------------------------------------------------------------------------ */
 
 void submission_ref(struct submission *submission)
@@ -60,7 +68,8 @@ static void recover_runs(struct submission *submission)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
     struct store_run_filter filter = {.live_only = true};
-    AUTO_JSON json_t *live = submission_runs(submission, &filter, &err);
+    struct store *store = submission_store(submission, &err);
+    AUTO_JSON json_t *live = store != NULL ? store_list_runs(store, &filter, &err) : NULL;
     size_t i;
     json_t *row;
     if (live == NULL) {
@@ -71,8 +80,6 @@ static void recover_runs(struct submission *submission)
         struct run *run;
         if (run_load(submission->home, json_get_string(row, "id", ""), &run, &err) != 0)
             log_warning("%s", err.text);
-        else if (run_state_is_final(run->state))
-            run_free(run);
         else
             drive_open(submission, run, NULL);
     }
@@ -118,6 +125,8 @@ struct submission *submission_new(const struct submission_options *options)
         options->directory != NULL ? xstrdup(options->directory) : current_directory();
     submission->backends = options->backends != NULL ? options->backends : backend_list;
     procid_of(getpid(), &submission->self);
+    submission->http = http_new(options->loop);
+    submission->images = images_new(options->loop, submission->home, submission->http);
     uv_timer_init(options->loop, &submission->recovery);
     uv_fs_event_init(options->loop, &submission->store_changes);
     submission->recovery.data = submission->store_changes.data = submission;
@@ -133,6 +142,9 @@ void submission_close(struct submission *submission)
     submission->closing = true;
     while (submission->drives != NULL)
         drive_close(submission->drives);
+    housekeeping_close(submission);
+    images_free(submission->images);
+    http_free(submission->http);
     uv_close((uv_handle_t *)&submission->recovery, on_closed);
     uv_close((uv_handle_t *)&submission->store_changes, on_closed);
 }
@@ -215,10 +227,15 @@ int submission_put_environment(struct submission *submission, const json_t *defi
 static void add_build(const struct submission *submission, json_t *row)
 {
     bool cached;
-    AUTO_FREE char *text =
-        python_describe(submission->home, json_object_get(row, "definition"), &cached);
+    const json_t *definition = json_object_get(row, "definition");
+    bool image = json_object_get(definition, "image") != NULL ||
+                 json_object_get(definition, "build") != NULL;
+    AUTO_FREE char *text = image ? images_describe(submission->home, definition, &cached)
+                                 : python_describe(submission->home, definition, &cached);
     json_set_string(row, "build", text);
     json_object_set_new(row, "cached", json_boolean(cached));
+    if (image)
+        json_object_set_new(row, "image", images_record(submission->home, definition));
 }
 
 json_t *submission_plan_environment(struct submission *submission, const json_t *definition,

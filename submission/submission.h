@@ -183,6 +183,25 @@ void submission_metrics(struct submission *submission, const char *id, metrics_d
 void submission_names(struct submission *submission, enum spec_kind kind,
                       struct strlist *ret_names);
 
+/* --- what was made in a container engine -------------------------------------------------------- */
+
+/* {"engine", "removed": [..], "kept": [..], "freed"}: see sweep.h. Borrowed for the call. */
+typedef void (*housekeeping_done_fn)(const json_t *result, const struct error *err, void *data);
+
+/* Removes the images built here that neither an environment as it is defined now nor a live run uses;
+ * with dry_run only tells. `done` comes once, from the loop, unless the submission is closed before. */
+int submission_prune_images(struct submission *submission, bool dry_run, housekeeping_done_fn done,
+                            void *data, struct error *err);
+
+/* Removes the image that was built for an environment; its definition stays, and the next run builds
+ * it again. */
+int submission_remove_image(struct submission *submission, const char *name,
+                            housekeeping_done_fn done, void *data, struct error *err);
+
+/* Removes containers of runs that have ended or are not known any more. */
+int submission_clean_containers(struct submission *submission, bool dry_run,
+                                housekeeping_done_fn done, void *data, struct error *err);
+
 /* --- lists of runs that stay up to date -------------------------------------------------------- */
 
 struct runs_watch;

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "submission/core.h"
+#include "submission/image_name.h"
 
 struct submit {
     struct submission *submission;
@@ -101,9 +102,13 @@ static json_t *new_intent(struct submission *submission, const char *experiment,
                           const json_t *environment, const json_t *compute)
 {
     AUTO_FREE char *id = run_new_id();
+    struct backend_plan plan = {.home = submission->home,
+                                .job = job,
+                                .environment = json_object_get(environment, "definition"),
+                                .compute = json_object_get(compute, "definition")};
     json_t *intent = json_pack("{s:i, s:s, s:s, s:O, s:O, s:O, s:s, s:{s:s}}", "version", 1, "id",
                                id, "experiment", experiment, "job", job, "environment", environment,
-                               "compute", compute, "backend", submission->backends[0]->name,
+                               "compute", compute, "backend", backend_for(submission, &plan)->name,
                                "snapshot", "source", json_get_string(job, "code", ""));
     json_set_string(intent, "display_name", json_get_string(job, "display_name", id));
     json_set_time(intent, "created_at", clock_now());
@@ -121,13 +126,31 @@ static json_t *build_intent(struct submission *submission, const json_t *job, st
                       environment, compute);
 }
 
+/* The environment of a run, its image by the digest it had then: names move on. New reference. */
+static json_t *pinned_environment(const struct run *run)
+{
+    json_t *environment = json_deep_copy(json_object_get(run->intent, "environment"));
+    json_t *definition = json_object_get(environment, "definition");
+    AUTO_FREE char *path = run_path(run, RUN_IMAGE);
+    AUTO_JSON json_t *used = file_exists(path) ? json_read(path, NULL) : NULL;
+    AUTO_IMAGE_NAME struct image_name name = IMAGE_NAME_INIT;
+    const char *digest = json_get_string(used, "digest", NULL);
+    if (digest == NULL ||
+        image_name_parse(json_get_string(definition, "image", ""), &name, NULL) != 0)
+        return environment;
+    replace(&name.digest, xstrdup(digest));
+    AUTO_FREE char *text = image_name_text(&name);
+    json_set_string(definition, "image", text);
+    return environment;
+}
+
 /* Job and environment are those of the run, the environment as it was then. The compute is where there
  * is room today: its definition of today counts. */
 static json_t *build_rerun_intent(struct submission *submission, const struct run *run,
                                   struct error *err)
 {
     const json_t *job = json_object_get(run->intent, "job");
-    const json_t *environment = json_object_get(run->intent, "environment");
+    AUTO_JSON json_t *environment = pinned_environment(run);
     AUTO_JSON json_t *compute = resolve_compute(submission, job, err);
     if (compute == NULL)
         return NULL;

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/json.h"
 #include "submission/secret.h"
 
 static const char *const inherited[] = {
@@ -100,6 +102,39 @@ int variables_define(struct strlist *list, json_t *variables, const char *home, 
         variables_set(list, name, text);
     }
     return 0;
+}
+
+int variables_check(const json_t *environment, const json_t *job, const char *home,
+                    struct error *err)
+{
+    AUTO_VARIABLES struct strlist resolved = STRLIST_INIT;
+    if (variables_define(&resolved, json_object_get(environment, "environment_variables"), home,
+                         err) != 0)
+        return -1;
+    return variables_define(&resolved, json_object_get(job, "environment_variables"), home, err);
+}
+
+void variables_identity(struct strlist *list, const char *run_id, const char *experiment,
+                        const char *run_dir)
+{
+    AUTO_FREE char *outputs = file_join(run_dir, "outputs");
+    AUTO_FREE char *metrics = file_join(run_dir, "metrics.jsonl");
+    variables_set(list, "AZUREML_RUN_ID", run_id);
+    variables_set(list, "AZUREML_EXPERIMENT_NAME", experiment);
+    variables_set(list, "SKIFF_RUN_DIR", run_dir);
+    variables_set(list, "SKIFF_OUTPUTS", outputs);
+    variables_set(list, "SKIFF_METRICS", metrics);
+}
+
+json_t *variables_shown(const struct strlist *list)
+{
+    json_t *map = json_object();
+    for (size_t i = 0; i < list->count; i++) {
+        size_t length = strcspn(list->items[i], "=");
+        AUTO_FREE char *name = xstrndup(list->items[i], length);
+        json_set_string(map, name, list->items[i] + length + 1);
+    }
+    return map;
 }
 
 void variables_wipe(struct strlist *list)

@@ -50,11 +50,16 @@ $(BUILD)/tests/integration/%: $(BUILD)/tests/integration/%.o $(FRONTEND_OBJ) $(A
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASIC_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CMOCKA) $(call pkg,--libs,$(PKGS)) -lm
 
-# Against a real Docker Engine and a private registry with a password, started for each test and stopped
-# after; the engine's containers hold one static program.
-engines: ## the tests that need a real Docker Engine (and root)
+# Against a real Docker Engine and a private registry with a password, started for the test and stopped
+# after. The containers of C tests hold one static program, those of Python's a Debian with Python.
+engines: venv ## runs in containers, against a real Docker Engine and a private registry (needs root)
 	@tests/install-packages "$(SUDO)" $(ENGINE_PACKAGES)
-	@$(MAKE) --no-print-directory $(call OKS,$(ENGINE_SRC))
+	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) engine-units
+	$(Q)tests/engine/base-image build/engine/base.tar
+	$(call say,PYTEST,tests/engine)
+	$(Q)mkdir -p build/results; SKIFF_BUILD=build/test tests/engine/with-registry tests/engine/with-docker \
+	  $(PYTHON) -m pytest -q tests/engine --junitxml build/results/engine.xml -o junit_family=xunit2 -p no:cacheprovider
+engine-units: $(call OKS,$(ENGINE_SRC))
 $(call OKS,$(ENGINE_SRC)): TESTWRAP += tests/engine/with-docker tests/engine/with-registry
 $(call OKS,$(ENGINE_SRC)): $(BUILD)/tests/engine/tiny $(PROGRAMS)
 $(BUILD)/tests/engine/tiny: tests/engine/tiny.c | $(BUILD)/flags
@@ -63,7 +68,7 @@ $(BUILD)/tests/engine/tiny: tests/engine/tiny.c | $(BUILD)/flags
 $(BUILD)/tests/engine/%: $(BUILD)/tests/engine/%.o $(ALL_LIBS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(BASIC_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CMOCKA) $(call pkg,--libs,$(PKGS)) -lm
-.PHONY: engines
+.PHONY: engines engine-units
 
 # A test that passed is stamped; one that failed shows its log and stops make.
 $(BUILD)/tests/%.ok: $(BUILD)/tests/%

@@ -2,4 +2,4 @@
 /* The backends a workspace uses. `fake` is not among them: tests name it themselves. */
 #include "submission/backends/backend.h"
 
-const struct backend *const backend_list[] = {&backend_local, NULL};
+const struct backend *const backend_list[] = {&backend_container, &backend_local, NULL};

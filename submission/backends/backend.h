@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What runs a run: a process on this machine, later a container, Slurm, Azure ML. The core
+ * What runs a run: a process on this machine, a container, later Slurm, Azure ML. The core
  * (drive.c) decides what happens next by looking at what is there; a backend only does it and
  * reports.
  *
@@ -20,6 +20,8 @@
 #include "submission/process.h"
 
 struct backend_task;
+struct http;   /* http.h */
+struct images; /* images.h */
 
 /* The calls a backend makes back. */
 struct backend_events {
@@ -27,6 +29,8 @@ struct backend_events {
     void (*progress)(struct backend_task *task, const char *text);
     /* Output of building the environment, as it comes. */
     void (*build_log)(struct backend_task *task, const char *data, size_t size);
+    /* A sentence for the run's events: what was used, when that is not in the definition. */
+    void (*remark)(struct backend_task *task, const char *text);
     /* Exactly one for each prepare() that returned 0; err is NULL on success. */
     void (*prepared)(struct backend_task *task, const struct error *err);
     /* Exactly one for each start() that returned 0. */
@@ -35,12 +39,16 @@ struct backend_events {
     void (*changed)(struct backend_task *task);
     /* After watch(): it has ended, one way or the other; find() says how. */
     void (*ended)(struct backend_task *task);
+    /* Exactly one for each clean(). */
+    void (*cleaned)(struct backend_task *task);
 };
 
 /* One run as a backend sees it. The core owns it and everything in it but `state`. */
 struct backend_task {
     uv_loop_t *loop;
     const char *home;
+    struct http *http;
+    struct images *images;
     const char *run_id;
     const char *run_dir;
     const json_t *job;         /* canonical definitions, see spec.h */
@@ -59,6 +67,10 @@ struct backend_plan {
 
 struct backend {
     const char *name;
+
+    /* Optional (NULL: every one). Is this a plan for it? The first backend of the list that takes a plan
+     * gets it. */
+    bool (*takes)(const struct backend_plan *plan);
 
     /* Required. Can this job run here? No side effects, no waiting. Says what is not served in
      * notes and refuses, with what can be done instead, what cannot run at all. */
@@ -88,12 +100,17 @@ struct backend {
      * begun reports as usual (prepared or started with ERROR_CANCELLED, or ended). */
     int (*cancel)(struct backend_task *task, struct error *err);
 
+    /* Optional. It has ended: removes what is left of the work outside the run's directory. Answers soon,
+     * whatever happens: what could not be removed is logged. */
+    void (*clean)(struct backend_task *task);
+
     /* Required. Frees `state` and stops reporting; the work itself goes on. */
     void (*release)(struct backend_task *task);
 };
 
+extern const struct backend backend_container;
 extern const struct backend backend_local;
 extern const struct backend backend_fake;
 
-/* What a workspace uses: a NULL-terminated array, `local` first. */
+/* What a workspace uses: a NULL-terminated array; the last one takes every plan. */
 extern const struct backend *const backend_list[];

@@ -26,32 +26,14 @@ struct local {
 
 /* --- what would run, and may it ---------------------------------------------------------------------- */
 
-/* A secret that is not there is found now, not when the run has waited for its turn. */
-static int check_secrets(const struct backend_plan *plan, struct error *err)
-{
-    AUTO_VARIABLES struct strlist resolved = STRLIST_INIT;
-    if (variables_define(&resolved, json_object_get(plan->environment, "environment_variables"),
-                         plan->home, err) != 0)
-        return -1;
-    return variables_define(&resolved, json_object_get(plan->job, "environment_variables"),
-                            plan->home, err);
-}
-
 static int check(const struct backend_plan *plan, struct notes *notes, struct error *err)
 {
-    (void)notes; /* what a process does not serve was noted when the definition was read */
-    const json_t *environment = plan->environment;
-    const char *name = json_get_string(environment, "name", "(inline)");
-    bool image = json_object_get(environment, "image") != NULL;
-    if (image || json_object_get(environment, "build") != NULL) {
-        error_set(err, ERROR_UNSUPPORTED,
-                  "the environment %s is %s, and this compute runs plain processes: it has no "
-                  "container engine",
-                  name, image ? "an image" : "built from a Dockerfile");
-        return error_hint(err, "give it `pip:` or `conda_file:` instead of the image, or leave "
-                               "`environment:` out to run with this machine's Python");
-    }
-    return check_secrets(plan, err) != 0 ? -1 : python_check(environment, err);
+    if (json_object_get(json_object_get(plan->job, "resources"), "shm_size") != NULL)
+        notes_add(notes, NOTE_WARNING, 0, 0,
+                  "`shm_size` is not used: without an image the run is a plain process.");
+    return variables_check(plan->environment, plan->job, plan->home, err) != 0
+               ? -1
+               : python_check(plan->environment, err);
 }
 
 /* PATH and VIRTUAL_ENV as activating the environment would set them. `names` is a folder for names that
@@ -82,38 +64,6 @@ static int add_variables(struct strlist *list, const struct backend_plan *plan, 
     return variables_define(list, json_object_get(plan->job, "environment_variables"), home, err);
 }
 
-/* What tells the script which run it is: set last, nobody overrides it. */
-static void add_identity(struct strlist *list, const char *run_id, const char *experiment,
-                         const char *run_dir)
-{
-    AUTO_FREE char *outputs = file_join(run_dir, "outputs");
-    AUTO_FREE char *metrics = file_join(run_dir, "metrics.jsonl");
-    variables_set(list, "AZUREML_RUN_ID", run_id);
-    variables_set(list, "AZUREML_EXPERIMENT_NAME", experiment);
-    variables_set(list, "SKIFF_RUN_DIR", run_dir);
-    variables_set(list, "SKIFF_OUTPUTS", outputs);
-    variables_set(list, "SKIFF_METRICS", metrics);
-}
-
-static json_t *strings(const struct strlist *list)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < list->count; i++)
-        json_array_append_new(array, json_text_value(list->items[i], strlen(list->items[i])));
-    return array;
-}
-
-static json_t *variables_shown(const struct strlist *list)
-{
-    json_t *map = json_object();
-    for (size_t i = 0; i < list->count; i++) {
-        size_t length = strcspn(list->items[i], "=");
-        AUTO_FREE char *name = xstrndup(list->items[i], length);
-        json_set_string(map, name, list->items[i] + length + 1);
-    }
-    return map;
-}
-
 static int describe(const struct backend_plan *plan, json_t *plan_out, struct error *err)
 {
     static const char run_dir[] = "<run>";
@@ -125,9 +75,10 @@ static int describe(const struct backend_plan *plan, json_t *plan_out, struct er
     if (python == NULL || spec_job_argv(plan->job, python, run_dir, &argv, err) != 0 ||
         add_variables(&variables, plan, NULL, python, run_dir, err) != 0)
         return -1;
-    add_identity(&variables, "<id>", json_get_string(plan->job, "experiment_name", ""), run_dir);
+    variables_identity(&variables, "<id>", json_get_string(plan->job, "experiment_name", ""),
+                       run_dir);
     json_set_string(plan_out, "environment", build);
-    json_object_set_new(plan_out, "command", strings(&argv));
+    json_object_set_new(plan_out, "command", json_strings(argv.items));
     json_object_set_new(plan_out, "environment_variables", variables_shown(&variables));
     return 0;
 }
@@ -191,19 +142,6 @@ static int name_python(const char *run_dir, const char *python, struct error *er
     return 0;
 }
 
-/* What ${{outputs.NAME}} stands for is there when the script begins. */
-static int make_outputs(const json_t *job, const char *run_dir, struct error *err)
-{
-    json_t *outputs = json_object_get(job, "outputs");
-    for (void *at = json_object_iter(outputs); at != NULL;
-         at = json_object_iter_next(outputs, at)) {
-        AUTO_FREE char *path = xasprintf("%s/outputs/%s", run_dir, json_object_iter_key(at));
-        if (strcmp(json_object_iter_key(at), "default") != 0 && file_make_dirs(path, err) != 0)
-            return -1;
-    }
-    return 0;
-}
-
 /* --- running -------------------------------------------------------------------------------------------- */
 
 static void on_started(const struct error *err, void *data)
@@ -228,12 +166,12 @@ static int start(struct backend_task *task, struct error *err)
     AUTO_FREE char *python = python_interpreter(task->home, task->environment, err);
     if (python == NULL || spec_job_argv(task->job, python, task->run_dir, &argv, err) != 0 ||
         name_python(task->run_dir, python, err) != 0 ||
-        make_outputs(task->job, task->run_dir, err) != 0)
+        run_make_outputs(task->run_dir, task->job, err) != 0)
         return -1;
     variables_inherit(&envp, false);
     if (add_variables(&envp, &plan, task->home, python, task->run_dir, err) != 0)
         return -1;
-    add_identity(&envp, task->run_id, task->experiment, task->run_dir);
+    variables_identity(&envp, task->run_id, task->experiment, task->run_dir);
     const json_t *limits = json_object_get(task->job, "limits");
     struct process_spec spec = {.dir = task->run_dir,
                                 .id = task->run_id,

@@ -289,7 +289,9 @@ static void tells_that_the_engine_was_killed(void **state)
 {
     struct place *place = *state;
     struct engine *engine = place->engine;
-    pid_t pid = (pid_t)strtol(getenv("WITH_DOCKER_PID"), NULL, 10);
+    AUTO_BUF struct buf text = BUF_INIT;
+    assert_int_equal(file_read(getenv("WITH_DOCKER_PIDFILE"), FILE_SMALL_MAX, &text, NULL), 0);
+    pid_t pid = (pid_t)strtol(text.data, NULL, 10);
     place_build(place, IMAGE, DOCKERFILE);
     place_create(place, "skiff-test-killed", IMAGE, json_pack("[s]", "pause"));
     DO(place, engine_start(engine, "skiff-test-killed", ON));

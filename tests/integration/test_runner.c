@@ -171,6 +171,19 @@ static void passes_the_environment_exactly(void **state)
     assert_memory_equal(log, expected, size);
 }
 
+static void falls_back_on_another_program(void **state)
+{
+    const char *dir = *state;
+    const struct how how = {.options = (const char *const[]){"--fallback=sh", NULL}};
+    assert_int_equal(
+        start_with(dir, &how,
+                   (const char *const[]){"no-such-shell", "-c", "echo $0; exit 3", NULL}),
+        0);
+    AUTO_JSON json_t *status = finished(dir);
+    assert_int_equal(json_get_int(status, "exit_code", -1), 3);
+    assert_text(dir, LOG, "sh\n");
+}
+
 static void passes_the_words_exactly(void **state)
 {
     const char *const argv[] = {"printf", "[%s]", "a b", "", "$HOME", "--", "--id", "*", NULL};
@@ -228,6 +241,7 @@ int main(void)
         RUN(indexes_when_output_came),
         RUN(passes_the_environment_exactly),
         RUN(passes_the_words_exactly),
+        RUN(falls_back_on_another_program),
         RUN(gives_no_descriptors_and_no_input),
         RUN(gives_default_signals_and_a_session),
         RUN(enters_the_working_folder),

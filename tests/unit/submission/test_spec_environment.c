@@ -175,7 +175,7 @@ static void refuses_what_does_not_fit(void **state)
         {"docker: {base_image: a}", 2, 1, "section of v1", NULL},
         {"python: {user_managed_dependencies: true}", 2, 9, "section of v1", "top level"},
         {"type: amlcompute", 2, 7, "the YAML of a compute", "%%compute NAME"},
-        {"image: a\nregistry: {username: x}", 3, 11, "no address", NULL},
+        {"dockerfile: FROM a\nregistry: {username: x}", 3, 11, "no address", NULL},
         {"image: a.io/b\nregistry: {password: env:X}", 0, 0, "no username (line 3", "add username"},
         {"pip: [x]\nregistry: {address: a}", 3, 11, "there is none", NULL},
         {"image: a\nenvironment_variables: {1A: x}", 3, 25, "no name of an environment", NULL},

@@ -117,7 +117,7 @@ static void values_of_an_environment(void **state)
         {"conda_file: {channels: {a: b}, dependencies: [c]}", "a map", "channels: [conda-forge]"},
         {"conda_file: {channel: a}", "\"channel\"", "did you mean channels"},
         {"registry: {username: x}", "`registry`", "add `image:`"},
-        {"image: a\nregistry: {username: x}", "`registry`", "add address:"},
+        {"dockerfile: FROM a\nregistry: {username: x}", "`registry`", "add address:"},
         {"image: a\nenvironment_variables: {1A: x}", "\"1A\"", "letters, digits and _"},
         {"image: a\nenvironment_variables: [A]", "a list", "{OMP_NUM_THREADS: 4}"},
         {"os_type: windows", "\"windows\"", "for example: os_type: linux"},
