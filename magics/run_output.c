@@ -130,7 +130,7 @@ static char *line_text(const struct run_output *output)
     if (run_state_is_final(output->state))
         return xstrdup_or_null(output->reason);
     if (!output->stream.full)
-        return xstrdup_or_null(output->options.batch ? NULL : output->progress);
+        return xstrdup_or_null(output->progress);
     AUTO_FREE char *size = file_size_text(output->stream.total);
     return xasprintf("%s of output so far, whole in %s", size, output->log_path);
 }

@@ -4,7 +4,9 @@
 #include "submission/container.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -301,12 +303,25 @@ static void add_ulimit(json_t *list, const char *name, json_int_t soft, json_int
 }
 
 /* What the caller may have, the engine may give: some may not raise more than that. */
-static void add_own_limit(json_t *list, const json_t *given, const char *name, int resource)
+static void add_own_limit(json_t *list, const json_t *given, const char *name, int resource,
+                          json_int_t most)
 {
     struct rlimit own;
-    if (json_object_get(given, name) == NULL &&
-        getrlimit((__rlimit_resource_t)resource, &own) == 0 && own.rlim_max != RLIM_INFINITY)
-        add_ulimit(list, name, (json_int_t)own.rlim_max, (json_int_t)own.rlim_max);
+    if (json_object_get(given, name) != NULL ||
+        getrlimit((__rlimit_resource_t)resource, &own) != 0 || own.rlim_max == RLIM_INFINITY)
+        return;
+    json_int_t limit = (json_int_t)own.rlim_max < most ? (json_int_t)own.rlim_max : most;
+    add_ulimit(list, name, limit, limit);
+}
+
+/* No more processes than there are numbers for them: Podman lowers its own limit to that. */
+static json_int_t processes_at_most(void)
+{
+    char text[32] = "";
+    AUTO_CLOSE int fd = open("/proc/sys/kernel/pid_max", O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    json_int_t most = size > 0 ? strtoll(text, NULL, 10) : 0;
+    return most > 0 ? most : INT_MAX;
 }
 
 static json_t *ulimits_of(const json_t *container)
@@ -318,8 +333,8 @@ static json_t *ulimits_of(const json_t *container)
     json_object_foreach (given, name, pair)
         add_ulimit(list, name, json_integer_value(json_array_get(pair, 0)),
                    json_integer_value(json_array_get(pair, 1)));
-    add_own_limit(list, given, "nofile", RLIMIT_NOFILE);
-    add_own_limit(list, given, "nproc", RLIMIT_NPROC);
+    add_own_limit(list, given, "nofile", RLIMIT_NOFILE, INT_MAX);
+    add_own_limit(list, given, "nproc", RLIMIT_NPROC, processes_at_most());
     return list;
 }
 

@@ -378,7 +378,7 @@ static void on_changed(struct backend_task *task)
     AUTO_PROCESS_STATUS struct process_status now = PROCESS_STATUS_INIT;
     if (drive->backend->find(task, &now, NULL) == 0 &&
         (now.waiting_for_disk != drive->process.waiting_for_disk ||
-         now.state != drive->process.state))
+         (now.state == PROCESS_UNKNOWN) != (drive->process.state == PROCESS_UNKNOWN)))
         drive_kick(drive);
     tell_listeners(drive);
 }

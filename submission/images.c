@@ -70,7 +70,8 @@ char *images_describe(const char *home, const json_t *environment, bool *ret_cac
 struct images *images_new(uv_loop_t *loop, const char *home, struct http *http)
 {
     struct images *images = xcalloc(1, sizeof *images);
-    *images = (struct images){.loop = loop, .home = xstrdup(home), .http = http, .refs = 1};
+    *images = (struct images){
+        .loop = loop, .home = xstrdup(home), .http = http, .engines = json_object(), .refs = 1};
     return images;
 }
 
@@ -78,6 +79,7 @@ static void images_unref(struct images *images)
 {
     if (--images->refs > 0)
         return;
+    json_decref(images->engines);
     free(images->home);
     free(images);
 }
@@ -132,6 +134,16 @@ void images_free(struct images *images)
         end(work);
     }
     images_unref(images);
+}
+
+const json_t *images_engine_info(const struct images *images, const char *engine)
+{
+    return json_object_get(images->engines, engine);
+}
+
+void images_keep_engine_info(struct images *images, const char *engine, const json_t *info)
+{
+    json_object_set_new(images->engines, engine, json_deep_copy(info));
 }
 
 /* --- calls ------------------------------------------------------------------------------------------ */

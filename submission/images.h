@@ -64,6 +64,11 @@ void image_release(struct image_call *call);
  * small file. Caller frees. */
 MUST_CHECK char *images_describe(const char *home, const json_t *environment, bool *ret_cached);
 
+/* What an engine has said of itself (engine_info()), kept as long as the kernel lives: asking it takes as
+ * long as everything else of a start. NULL: not known. Borrowed. */
+const json_t *images_engine_info(const struct images *images, const char *engine);
+void images_keep_engine_info(struct images *images, const char *engine, const json_t *info);
+
 /* Forgets the record of a definition. */
 void images_forget(const char *home, const json_t *environment);
 

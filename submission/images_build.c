@@ -182,12 +182,17 @@ static void on_built_looked_for(const json_t *answer, const struct error *err, v
 {
     struct image_work *work = data;
     work->op = NULL;
-    if (err == NULL)
+    if (err == NULL) {
+        AUTO_FREE char *line = xasprintf("Using %s: it was built before, and nothing in its "
+                                         "definition has changed",
+                                         work->reference);
+        image_work_say(work, line);
         image_work_found(work, answer);
-    else if (err->code == ERROR_NOT_FOUND)
+    } else if (err->code == ERROR_NOT_FOUND) {
         lock_and_build(work);
-    else
+    } else {
         images_ended(work, NULL, err);
+    }
 }
 
 static void look_for_built(struct image_work *work)

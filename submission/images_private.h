@@ -14,6 +14,7 @@ struct images {
     uv_loop_t *loop;
     char *home;
     struct http *http;
+    json_t *engines; /* their addresses and what they said of themselves */
     struct image_work *works;
     unsigned refs; /* works not freed yet, and the kernel's own */
 };

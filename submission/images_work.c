@@ -12,6 +12,8 @@
 #include "submission/image_recipe.h"
 #include "submission/images_private.h"
 
+#define LAYERS_SHOWN 3 /* one by one; engines pull three at a time by default */
+
 void image_work_say(struct image_work *work, const char *line)
 {
     AUTO_FREE char *text = xasprintf("%s\n", line);
@@ -40,8 +42,8 @@ static char *digest_of(const json_t *inspected, const char *repository)
 /* An image is there: the base, or what was built on top of it. */
 void image_work_found(struct image_work *work, const json_t *inspected)
 {
-    if (work->repository != NULL && !work->on_top)
-        replace(&work->digest, digest_of(inspected, work->repository));
+    if (work->repository != NULL && !work->on_top && work->digest == NULL)
+        work->digest = digest_of(inspected, work->repository);
     if (!work->on_top && image_recipe_needed(work->environment))
         image_build_on_top(work, inspected);
     else
@@ -65,12 +67,19 @@ void image_work_inspect(struct image_work *work)
 
 /* --- pulling ---------------------------------------------------------------------------------------- */
 
+/* Podman tells of no unpacking: what it has downloaded is done. */
+static bool is_done(const struct image_work *work, const struct engine_layer *layer)
+{
+    return layer->state >= ENGINE_LAYER_DONE ||
+           (layer->state == ENGINE_LAYER_DOWNLOADED && engine_is_podman(work->engine));
+}
+
+/* A line in the log for each layer that is there. */
 static void tell_layers(struct image_work *work, const struct engine_pull *pull)
 {
     for (int i = 0; i < pull->layer_count; i++) {
         const struct engine_layer *layer = &pull->layers[i];
-        bool done = layer->state == ENGINE_LAYER_DONE || layer->state == ENGINE_LAYER_PRESENT;
-        if (!done || (work->layers_told[i / 64] >> (i % 64) & 1) != 0)
+        if (!is_done(work, layer) || (work->layers_told[i / 64] >> (i % 64) & 1) != 0)
             continue;
         work->layers_told[i / 64] |= (uint64_t)1 << (i % 64);
         AUTO_FREE char *size = file_size_text((unsigned long long)layer->size);
@@ -81,13 +90,35 @@ static void tell_layers(struct image_work *work, const struct engine_pull *pull)
     }
 }
 
+/* The layers under way, the first few of them. */
+static void add_layers(const struct engine_pull *pull, struct buf *text)
+{
+    int shown = 0;
+    for (int i = 0; i < pull->layer_count && shown < LAYERS_SHOWN; i++) {
+        const struct engine_layer *layer = &pull->layers[i];
+        if (layer->state != ENGINE_LAYER_DOWNLOADING && layer->state != ENGINE_LAYER_UNPACKING)
+            continue;
+        int64_t bytes =
+            layer->state == ENGINE_LAYER_UNPACKING ? layer->unpacked : layer->downloaded;
+        AUTO_FREE char *done = file_size_text((unsigned long long)bytes);
+        AUTO_FREE char *size = file_size_text((unsigned long long)layer->size);
+        buf_printf(text, "%s %s: %s", shown == 0 ? " \xc2\xb7" : ",", layer->id,
+                   engine_layer_state_name(layer->state));
+        if (layer->size > 0 && bytes > 0)
+            buf_printf(text, ", %s of %s", done, size);
+        shown++;
+    }
+}
+
 static void on_pull_progress(const struct engine_pull *pull, void *data)
 {
     struct image_work *work = data;
-    AUTO_FREE char *layers = engine_pull_text(pull);
-    AUTO_FREE char *text = xasprintf("pulling %s: %s", work->reference, layers);
+    AUTO_BUF struct buf text = BUF_INIT;
+    AUTO_FREE char *all = engine_pull_text(pull);
+    buf_printf(&text, "pulling %s: %s", work->reference, all);
+    add_layers(pull, &text);
     tell_layers(work, pull);
-    images_progress(work, text);
+    images_progress(work, text.data);
 }
 
 static void on_pulled(const json_t *answer, const struct error *err, void *data)
@@ -158,6 +189,7 @@ static int look_for_image(struct image_work *work, struct error *err)
         return -1;
     work->reference = image_name_pulled(&name);
     work->repository = image_name_repository(&name);
+    work->digest = xstrdup_or_null(name.digest);
     work->op = engine_image_inspect(work->engine, work->reference, on_image_looked_for, work);
     return 0;
 }

@@ -3,7 +3,7 @@
 BUILD_PACKAGES := gcc make git pkg-config musl-tools python3 python3-venv libzmq3-dev libsodium-dev \
   libjansson-dev libuv1-dev libsqlite3-dev libyaml-dev libcurl4-openssl-dev libarchive-dev
 TEST_PACKAGES := valgrind clang clang-tidy libclang-rt-dev libcmocka-dev chromium
-ENGINE_PACKAGES := docker.io docker-registry apache2-utils debootstrap
+ENGINE_PACKAGES := docker.io podman docker-registry apache2-utils debootstrap curl
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PYTHON := $(VENV)/bin/python
 

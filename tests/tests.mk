@@ -26,6 +26,7 @@ check: ## everything, with all set-up; the last line counts
 	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) units integration layers
 	@$(MAKE) --no-print-directory clients
 	@$(MAKE) --no-print-directory browser
+	@$(MAKE) --no-print-directory engines
 	@$(MAKE) --no-print-directory CONFIG=sanitized SANITIZE=$(ASAN) $(BUILT_FOR_TESTS) units integration
 	@$(MAKE) --no-print-directory CONFIG=test $(BUILT_FOR_TESTS) valgrind
 	@$(MAKE) --no-print-directory fuzz-short
@@ -58,7 +59,11 @@ engines: venv ## runs in containers, against a real Docker Engine and a private 
 	$(Q)tests/engine/base-image build/engine/base.tar
 	$(call say,PYTEST,tests/engine)
 	$(Q)mkdir -p build/results; SKIFF_BUILD=build/test tests/engine/with-registry tests/engine/with-docker \
-	  $(PYTHON) -m pytest -q tests/engine --junitxml build/results/engine.xml -o junit_family=xunit2 -p no:cacheprovider
+	  $(PYTHON) -m pytest -q tests/engine --junitxml build/results/docker.xml -o junit_family=xunit2 -p no:cacheprovider
+	$(call say,PYTEST,tests/engine with Podman)
+	$(Q)SKIFF_BUILD=build/test tests/engine/with-registry tests/engine/with-podman \
+	  $(PYTHON) -m pytest -q tests/engine -m "not docker" --junitxml build/results/podman.xml -o junit_family=xunit2 \
+	  -p no:cacheprovider
 engine-units: $(call OKS,$(ENGINE_SRC))
 $(call OKS,$(ENGINE_SRC)): TESTWRAP += tests/engine/with-docker tests/engine/with-registry
 $(call OKS,$(ENGINE_SRC)): $(BUILD)/tests/engine/tiny $(PROGRAMS)
@@ -158,4 +163,7 @@ build/bench_snapshot: build/default/bench/bench_snapshot.o $(call LIB,submission
 	$(Q)$(CC) $(BASIC_LDFLAGS) -o $@ $^ $(call pkg,--libs,$(PKGS_submission)) -lm
 bench: all venv build/bare_loop build/bench_snapshot ## measure, side by side with the peers and the floor
 	$(Q)$(PYTHON) bench/bench.py build
+	@tests/install-packages "$(SUDO)" $(ENGINE_PACKAGES)
+	$(Q)tests/engine/base-image build/engine/base.tar
+	$(Q)tests/engine/with-docker $(PYTHON) bench/bench.py build containers
 .PHONY: demo bench

@@ -182,34 +182,48 @@ static void prepare_image(struct container *container)
     container->image = images_prepare(container->task->images, &request, &callbacks, container);
 }
 
+static void take_engine(struct container *container, const json_t *info)
+{
+    struct backend_task *task = container->task;
+    AUTO_ERROR struct error err = ERROR_INIT;
+    AUTO_JSON json_t *connected =
+        json_pack("{s:s, s:s}", "engine", engine_is_podman(container->engine) ? "Podman" : "Docker",
+                  "version", json_get_string(info, "ServerVersion", ""));
+    container_engine_read(connected, info, &container->can);
+    if (container_check_gpus(task->compute, &container->can, &err) == 0)
+        prepare_image(container);
+    else
+        task->events->prepared(task, &err);
+}
+
 static void on_engine_info(const json_t *answer, const struct error *err, void *data)
 {
     struct container *container = data;
-    AUTO_ERROR struct error fault = ERROR_INIT;
-    AUTO_JSON json_t *connected =
-        json_pack("{s:s, s:s}", "engine", engine_is_podman(container->engine) ? "Podman" : "Docker",
-                  "version", json_get_string(answer, "ServerVersion", ""));
+    struct backend_task *task = container->task;
     container->op = NULL;
-    if (err == NULL) {
-        container_engine_read(connected, answer, &container->can);
-        if (container_check_gpus(container->task->compute, &container->can, &fault) == 0) {
-            prepare_image(container);
-            return;
-        }
-        err = &fault;
+    if (err != NULL) {
+        task->events->prepared(task, err);
+        return;
     }
-    container->task->events->prepared(container->task, err);
+    images_keep_engine_info(task->images, engine_where(container->engine), answer);
+    take_engine(container, answer);
 }
 
+/* GPUs may have come since it was last asked. */
 static void on_engine(const json_t *answer, const struct error *err, void *data)
 {
     (void)answer;
     struct container *container = data;
+    struct backend_task *task = container->task;
+    const json_t *gpus = json_object_get(json_object_get(task->compute, "container"), "gpus");
+    const json_t *known = images_engine_info(task->images, engine_where(container->engine));
     container->op = NULL;
-    if (err == NULL)
-        container->op = engine_info(container->engine, on_engine_info, container);
+    if (err != NULL)
+        task->events->prepared(task, err);
+    else if (known != NULL && gpus == NULL)
+        take_engine(container, known);
     else
-        container->task->events->prepared(container->task, err);
+        container->op = engine_info(container->engine, on_engine_info, container);
 }
 
 static int prepare(struct backend_task *task, struct error *err)

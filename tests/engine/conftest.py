@@ -64,6 +64,10 @@ class ContainerPlace(Place):
         return self.states(run)[-1]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "docker: needs Docker's own daemon")
+
+
 @pytest.fixture(scope="session")
 def docker():
     return Docker()

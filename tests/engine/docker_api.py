@@ -53,8 +53,7 @@ class Docker:
 
     def push(self, repository, tag, username, password):
         auth = base64.urlsafe_b64encode(json.dumps({"username": username, "password": password}).encode())
-        lines = self.ask("POST", f"/images/{repository}/push", headers={"X-Registry-Auth": auth.decode()}, tag=tag)
-        return next(line["aux"]["Digest"] for line in lines if "aux" in line)
+        self.ask("POST", f"/images/{repository}/push", headers={"X-Registry-Auth": auth.decode()}, tag=tag)
 
     def remove_image(self, name):
         self.ask("DELETE", f"/images/{name}", force=1)
