@@ -66,6 +66,16 @@ void utf8_append_clean(struct buf *buf, const char *bytes, size_t size)
     }
 }
 
+char *utf8_shown(const char *bytes)
+{
+    AUTO_BUF struct buf text = BUF_INIT;
+    utf8_append_clean(&text, bytes, strlen(bytes));
+    for (size_t i = 0; i < text.size; i++)
+        if ((unsigned char)text.data[i] < ' ' || text.data[i] == 127)
+            text.data[i] = '?';
+    return buf_steal(&text);
+}
+
 size_t utf8_incomplete_tail(const char *bytes, size_t size)
 {
     for (size_t back = 1; back <= 3 && back <= size; back++) {

@@ -16,6 +16,10 @@ size_t utf8_sequence(const char *bytes, size_t size);
 /* Appends `bytes` with every byte that is no part of well-formed UTF-8 replaced by U+FFFD. */
 void utf8_append_clean(struct buf *buf, const char *bytes, size_t size);
 
+/* A path or line of any bytes for people: clean UTF-8, with a `?` for each control character. Caller
+ * frees. */
+MUST_CHECK char *utf8_shown(const char *bytes);
+
 /* How many trailing bytes (0 to 3) begin a sequence that is not complete yet: a stream cut there
  * keeps them back until the rest has come. */
 size_t utf8_incomplete_tail(const char *bytes, size_t size);

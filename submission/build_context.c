@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "submission/archive_library.h"
 #include "submission/build_context_list.h"
 #include "submission/dockerignore.h"
@@ -140,7 +141,7 @@ static int add_bytes(struct pack *pack, const char *bytes, size_t size)
 
 static int fail_changed(struct pack *pack, const struct build_context_entry *entry)
 {
-    AUTO_FREE char *shown = dockerignore_shown(entry->path);
+    AUTO_FREE char *shown = utf8_shown(entry->path);
     AUTO_FREE char *line = dockerignore_line(entry->path);
     error_set(pack->err, ERROR_BUSY, "%s of the build context changed while it was read", shown);
     return error_hint(pack->err,

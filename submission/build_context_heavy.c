@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "submission/dockerignore.h"
 
 void build_context_heavy_done(struct build_context_heavy *heavy)
@@ -57,7 +58,7 @@ void build_context_heavy_put(const struct build_context_heavy *heavy, bool bytes
 {
     for (size_t i = 0; i < heavy->count; i++) {
         unsigned long long weight = heavy->items[i].weight;
-        AUTO_FREE char *shown = dockerignore_shown(heavy->items[i].path);
+        AUTO_FREE char *shown = utf8_shown(heavy->items[i].path);
         AUTO_FREE char *line = dockerignore_line(heavy->items[i].path);
         AUTO_FREE char *size = bytes ? file_size_text(weight) : xasprintf("%llu files", weight);
         buf_printf(text, "\n  %s (%s): %s", shown, size, line);

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/strlist.h"
+#include "base/utf8.h"
 #include "submission/build_context_heavy.h"
 #include "submission/dockerignore.h"
 
@@ -55,7 +56,7 @@ int build_context_list_unreadable(const struct build_context_list *list, const c
                                   struct error *err)
 {
     int reason = errno;
-    AUTO_FREE char *shown = dockerignore_shown(path[0] != '\0' ? path : "the folder");
+    AUTO_FREE char *shown = utf8_shown(path[0] != '\0' ? path : "the folder");
     AUTO_FREE char *line = dockerignore_line(path);
     errno = reason;
     error_errno(err, "cannot read %s of the build context", shown);
@@ -67,7 +68,7 @@ int build_context_list_unreadable(const struct build_context_list *list, const c
 
 static int fail_special(const struct walk *walk, const char *path, mode_t mode)
 {
-    AUTO_FREE char *shown = dockerignore_shown(path);
+    AUTO_FREE char *shown = utf8_shown(path);
     AUTO_FREE char *line = dockerignore_line(path);
     error_set(walk->err, ERROR_INVALID, "%s is %s, which cannot be part of a build context", shown,
               S_ISSOCK(mode)   ? "a socket"
@@ -110,7 +111,7 @@ static int check_path(const char *path, struct error *err)
         plain = part[0] != '\0' && strcmp(part, ".") != 0 && strcmp(part, "..") != 0;
     if (plain)
         return 0;
-    AUTO_FREE char *shown = dockerignore_shown(path);
+    AUTO_FREE char *shown = utf8_shown(path);
     error_set(err, ERROR_INVALID, "\"%s\" is no path below the folder of the build context", shown);
     return error_hint(err, "write it relative to that folder, such as Dockerfile or "
                            "docker/train.Dockerfile, without \".\" and \"..\"");
@@ -121,7 +122,7 @@ static int check_path(const char *path, struct error *err)
 /* Reads the rules of the file `name`. 1 when there is no such file. */
 static int load_rules(struct walk *walk, const char *name)
 {
-    AUTO_FREE char *shown = dockerignore_shown(name);
+    AUTO_FREE char *shown = utf8_shown(name);
     AUTO_BUF struct buf text = BUF_INIT;
     struct stat st;
     AUTO_CLOSE int fd =
@@ -198,7 +199,7 @@ static int compare_with_ours(const struct walk *walk, const char *path, bool is_
         if (same && !is_dir)
             return 1;
         if (same || (!is_dir && leads_to(path, name))) {
-            AUTO_FREE char *shown = dockerignore_shown(path);
+            AUTO_FREE char *shown = utf8_shown(path);
             error_set(walk->err, ERROR_INVALID,
                       "%s is a %s, but %s is a file of Skiff's in this build context", shown,
                       is_dir ? "folder" : "file", name);
@@ -310,7 +311,7 @@ static int walk_folder(struct walk *walk, const char *path, size_t depth, const 
     AUTO_STRLIST struct strlist names = STRLIST_INIT;
     AUTO_FREE bool *spoken = NULL;
     if (depth > walk->limits->depth_max) {
-        AUTO_FREE char *shown = dockerignore_shown(path);
+        AUTO_FREE char *shown = utf8_shown(path);
         error_set(walk->err, ERROR_LIMIT,
                   "the build context has more than %zu folders within one "
                   "another: %s",
@@ -363,7 +364,7 @@ static int check_dockerfile(const struct walk *walk)
         return 0;
     const struct build_context_entry *found =
         bsearch(&key, walk->list->entries, walk->list->count, sizeof key, compare_entries);
-    AUTO_FREE char *shown = dockerignore_shown(key.path);
+    AUTO_FREE char *shown = utf8_shown(key.path);
     free(key.path);
     if (found != NULL && !S_ISDIR(found->mode))
         return 0;

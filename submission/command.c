@@ -13,7 +13,8 @@
 #include "base/json.h"
 #include "submission/submission.h"
 
-#define EXIT_USAGE 2 /* as in main.c */
+#define EXIT_USAGE 2    /* as in main.c */
+#define PASS_ON_MS 1000 /* an engine answers in some 20; who ignores SIGTERM is not waited for */
 
 static int report(const struct error *err)
 {
@@ -33,33 +34,77 @@ static const char *only_word(int argc, char **argv)
 
 /* --- with the core ---------------------------------------------------------------------------- */
 
-typedef int (*core_fn)(struct submission *submission, const char *word, struct error *err);
+struct core {
+    uv_loop_t loop;
+    struct submission *submission;
+    bool over; /* nothing more is waited for */
+};
 
-/* Runs `work` with an open core and closes it. What it has begun gets one turn of the loop. */
+typedef int (*core_fn)(struct core *core, const char *word, struct error *err);
+
+/* Runs `work` with an open core and closes it. */
 static int with_core(core_fn work, const char *word)
 {
     AUTO_ERROR struct error err = ERROR_INIT;
-    uv_loop_t loop;
-    uv_loop_init(&loop);
-    struct submission *submission = submission_new(&(struct submission_options){.loop = &loop});
-    int result = work(submission, word, &err);
-    uv_run(&loop, UV_RUN_NOWAIT);
-    submission_close(submission);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    uv_loop_close(&loop);
+    struct core core = {.over = false};
+    uv_loop_init(&core.loop);
+    core.submission = submission_new(&(struct submission_options){.loop = &core.loop});
+    int result = work(&core, word, &err);
+    submission_close(core.submission);
+    uv_run(&core.loop, UV_RUN_DEFAULT);
+    uv_loop_close(&core.loop);
     return result == 0 ? EXIT_SUCCESS : report(&err);
 }
 
-/* The request is on disk after the call; the first turn of the loop passes it on to the run's process,
- * which ends by itself. */
-static int cancel(struct submission *submission, const char *word, struct error *err)
+/* --- cancel ------------------------------------------------------------------------------------ */
+
+static void on_changed(const struct run_view *view, void *data)
+{
+    (void)view;
+    (void)data;
+}
+
+static void on_ended(const struct run_view *view, void *data)
+{
+    (void)view;
+    struct core *core = data;
+    core->over = true;
+}
+
+static void on_moment_over(uv_timer_t *timer)
+{
+    struct core *core = timer->data;
+    core->over = true;
+}
+
+/* Until the run has ended, or for a moment: its process, or the engine of its container, is told from the
+ * loop, and then it ends by itself. */
+static void pass_on(struct core *core, const char *id)
+{
+    static const struct watch_callbacks callbacks = {.changed = on_changed, .ended = on_ended};
+    uv_timer_t moment;
+    struct watch *watch = submission_watch(core->submission, id, 0, &callbacks, core, NULL);
+    uv_timer_init(&core->loop, &moment);
+    moment.data = core;
+    uv_timer_start(&moment, on_moment_over, PASS_ON_MS, 0);
+    while (!core->over)
+        uv_run(&core->loop, UV_RUN_ONCE);
+    watch_close(watch);
+    uv_close((uv_handle_t *)&moment, NULL);
+    uv_run(&core->loop, UV_RUN_NOWAIT); /* the timer is closed */
+}
+
+/* The request is on disk after the call. */
+static int cancel(struct core *core, const char *word, struct error *err)
 {
     AUTO_FREE char *id = NULL;
-    if (submission_find_run(submission, word, &id, err) != 0)
+    if (submission_find_run(core->submission, word, &id, err) != 0)
         return -1;
-    int asked = submission_cancel(submission, id, err);
+    int asked = submission_cancel(core->submission, id, err);
     if (asked >= 0)
         printf("run %s %s\n", id, asked > 0 ? "was asked to end" : "has ended already");
+    if (asked > 0 && fflush(stdout) == 0)
+        pass_on(core, id);
     return asked < 0 ? -1 : 0;
 }
 
@@ -102,13 +147,13 @@ static void print_metric(const struct metric *metric)
     putchar(']');
 }
 
-static int print_metrics(struct submission *submission, const char *word, struct error *err)
+static int print_metrics(struct core *core, const char *word, struct error *err)
 {
     AUTO_FREE char *id = NULL;
     AUTO(run) struct run *run = NULL;
     AUTO(metrics) struct metrics *metrics = NULL;
-    if (submission_find_run(submission, word, &id, err) != 0 ||
-        run_load(submission_home(submission), id, &run, err) != 0 ||
+    if (submission_find_run(core->submission, word, &id, err) != 0 ||
+        run_load(submission_home(core->submission), id, &run, err) != 0 ||
         metrics_read(run->dir, &metrics, err) != 0)
         return -1;
     size_t count;

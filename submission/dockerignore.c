@@ -83,7 +83,7 @@ static int add_pattern(struct dockerignore *rules, char *line, struct error *err
         return 0;
     pattern.glob = dockerignore_glob_new(path, err);
     if (pattern.glob == NULL) {
-        AUTO_FREE char *shown = dockerignore_shown(line);
+        AUTO_FREE char *shown = utf8_shown(line);
         return error_wrap(err, "\"%s\" is no pattern", shown);
     }
     if (rules->count == DOCKERIGNORE_PATTERNS_MAX) {
@@ -192,17 +192,6 @@ bool dockerignore_may_keep_below(const struct dockerignore *rules, const char *p
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
-
-char *dockerignore_shown(const char *bytes)
-{
-    AUTO_BUF struct buf text = BUF_INIT;
-    buf_puts(&text, "");
-    utf8_append_clean(&text, bytes, strlen(bytes));
-    for (size_t i = 0; i < text.size; i++)
-        if ((unsigned char)text.data[i] < ' ' || text.data[i] == 127)
-            text.data[i] = '?';
-    return buf_steal(&text);
-}
 
 char *dockerignore_line(const char *path)
 {

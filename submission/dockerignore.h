@@ -54,9 +54,6 @@ bool dockerignore_match(const struct dockerignore *rules, const char *path, cons
 bool dockerignore_may_keep_below(const struct dockerignore *rules, const char *path,
                                  const bool *spoken);
 
-/* A path or a pattern as text for people: UTF-8, without control characters. The caller frees it. */
-MUST_CHECK char *dockerignore_shown(const char *bytes);
-
 /* The line that drops `path` and what is below it, in plain UTF-8: special characters escaped. What
  * a line cannot hold (a newline, what is not UTF-8) becomes `?`. The caller frees it. */
 MUST_CHECK char *dockerignore_line(const char *path);

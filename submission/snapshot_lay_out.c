@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "submission/snapshot.h"
 #include "submission/snapshot_objects.h"
 #include "submission/snapshot_tree.h"
@@ -52,7 +53,7 @@ static int open_target(const char *target, struct error *err)
 static int fail_at(const struct layout *layout, const struct snapshot_entry *entry,
                    struct error *err)
 {
-    AUTO_FREE char *shown = snapshot_tree_display(entry->path);
+    AUTO_FREE char *shown = utf8_shown(entry->path);
     return error_wrap(err, "laying out %s in %s", shown, layout->target);
 }
 

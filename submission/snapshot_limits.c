@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "submission/ignore.h"
 #include "submission/snapshot_tree.h"
 
@@ -116,7 +117,7 @@ static int compare_files(const void *a, const void *b)
 static void put_node(struct buf *text, const struct node *node)
 {
     bool is_dir = node->entry->kind == SNAPSHOT_DIR;
-    AUTO_FREE char *path = snapshot_tree_display(node->entry->path);
+    AUTO_FREE char *path = utf8_shown(node->entry->path);
     AUTO_FREE char *line = ignore_line(node->entry->path, is_dir);
     AUTO_FREE char *size = file_size_text(node->size);
     buf_printf(text, "\n  %s%s (%s", path, is_dir ? "/" : "", size);
@@ -168,7 +169,7 @@ int snapshot_limits_check(const struct snapshot *snapshot, const struct snapshot
         return 0;
     AUTO_FREE char *size = file_size_text(snapshot->size);
     AUTO_FREE char *size_max = file_size_text(limits->size_max);
-    AUTO_FREE char *root = snapshot_tree_display(snapshot->root);
+    AUTO_FREE char *root = utf8_shown(snapshot->root);
     AUTO_BUF struct buf heaviest = BUF_INIT;
     put_report(&heaviest, snapshot, limits, too_large && !too_many);
     error_set(err, ERROR_LIMIT,

@@ -195,7 +195,7 @@ static int check_contents(const struct snapshot *snapshot, const char *home, str
         const struct snapshot_entry *entry = &snapshot->entries[i];
         if (entry->kind != SNAPSHOT_FILE || snapshot_objects_has(objects, entry->hash, entry->size))
             continue;
-        AUTO_FREE char *shown = snapshot_tree_display(entry->path);
+        AUTO_FREE char *shown = utf8_shown(entry->path);
         return error_set(err, ERROR_CORRUPT,
                          "the content of %s is not in the store any more: %s/objects/%.2s/%s",
                          shown, home, entry->hash, entry->hash + 2);

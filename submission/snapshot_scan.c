@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "submission/ignore.h"
 #include "submission/snapshot.h"
 #include "submission/snapshot_limits.h"
@@ -74,7 +75,7 @@ static void drop(struct scan *scan, const char *path, const struct stat *st, cha
 static int fail_unreadable(struct scan *scan, const char *path, bool is_dir)
 {
     int reason = errno;
-    AUTO_FREE char *shown = snapshot_tree_display(path);
+    AUTO_FREE char *shown = utf8_shown(path);
     AUTO_FREE char *line = ignore_line(path, is_dir);
     errno = reason;
     error_errno(scan->err, "cannot read %s%s in the folder to submit",
@@ -91,7 +92,7 @@ static int load_rules(struct scan *scan, const char *base, const struct ignore_l
                       struct ignore_list **ret_list)
 {
     AUTO_FREE char *path = file_join(base, scan->ignore_name);
-    AUTO_FREE char *shown = snapshot_tree_display(path);
+    AUTO_FREE char *shown = utf8_shown(path);
     AUTO_BUF struct buf text = BUF_INIT;
     struct stat st;
     AUTO_CLOSE int fd =
@@ -174,7 +175,7 @@ static int add_file(struct scan *scan, const char *path, const struct stat *st)
 
 static int add_other(struct scan *scan, const char *path, const struct stat *st)
 {
-    AUTO_FREE char *shown = snapshot_tree_display(path);
+    AUTO_FREE char *shown = utf8_shown(path);
     const char *what = S_ISSOCK(st->st_mode)   ? "a socket"
                        : S_ISFIFO(st->st_mode) ? "a FIFO"
                                                : "a device";
@@ -321,7 +322,7 @@ static int check_whole(const struct scan *scan, const struct snapshot_limits *li
         return -1;
     if (snapshot->file_count > 0)
         return 0;
-    AUTO_FREE char *root = snapshot_tree_display(snapshot->root);
+    AUTO_FREE char *root = utf8_shown(snapshot->root);
     error_set(scan->err, ERROR_INVALID, "nothing is left to send of the folder %s", root);
     return error_hint(scan->err,
                       "put the script there, or let %s drop less; --dry-run shows which "

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "submission/ignore.h"
 #include "submission/snapshot.h"
 #include "submission/snapshot_index.h"
@@ -58,7 +59,7 @@ static int store_file(size_t item, char *buffer, struct error *err, void *data)
         atomic_fetch_add(&store->progress->files_done, 1);
         return 0;
     }
-    AUTO_FREE char *shown = snapshot_tree_display(entry->path);
+    AUTO_FREE char *shown = utf8_shown(entry->path);
     AUTO_FREE char *line = ignore_line(entry->path, false);
     if (result < 0)
         return err->code == ERROR_CANCELLED ? -1 : error_wrap(err, "storing %s", shown);

@@ -6,9 +6,6 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "base/buf.h"
-#include "base/utf8.h"
-
 static int64_t nanoseconds(struct timespec t)
 {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
@@ -43,14 +40,4 @@ void snapshot_tree_hash(struct snapshot *snapshot)
     }
     crypto_generichash_final(&state, hash, sizeof hash);
     sodium_bin2hex(snapshot->hash, sizeof snapshot->hash, hash, sizeof hash);
-}
-
-char *snapshot_tree_display(const char *path)
-{
-    AUTO_BUF struct buf text = BUF_INIT;
-    utf8_append_clean(&text, path, strlen(path));
-    for (size_t i = 0; i < text.size; i++)
-        if ((unsigned char)text.data[i] < ' ' || text.data[i] == 127)
-            text.data[i] = '?';
-    return buf_steal(&text);
 }

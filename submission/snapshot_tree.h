@@ -13,9 +13,6 @@ void snapshot_tree_take_stat(struct snapshot_entry *entry, const struct stat *st
 /* Fills snapshot->hash from the paths, kinds, execute bits, contents' hashes and link targets. */
 void snapshot_tree_hash(struct snapshot *snapshot);
 
-/* A path as text for people: UTF-8, without control characters. The caller frees it. */
-MUST_CHECK char *snapshot_tree_display(const char *path);
-
 /* The ignore file the user has, or should make: for hints. Static or borrowed. */
 static inline const char *snapshot_tree_rules(const struct snapshot *snapshot)
 {

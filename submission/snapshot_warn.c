@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/strlist.h"
+#include "base/utf8.h"
 #include "submission/ignore.h"
 #include "submission/snapshot_tree.h"
 
@@ -77,9 +78,9 @@ void snapshot_warn(const struct snapshot *snapshot, struct notes *notes)
     for (size_t i = 0; i < snapshot->count; i++) {
         const struct snapshot_entry *entry = &snapshot->entries[i];
         if (entry->kind == SNAPSHOT_FILE && looks_secret(list, entry->path))
-            strlist_take(&secret, snapshot_tree_display(entry->path));
+            strlist_take(&secret, utf8_shown(entry->path));
         if (entry->kind == SNAPSHOT_LINK && leaves_folder(entry))
-            strlist_take(&leaving, snapshot_tree_display(entry->path));
+            strlist_take(&leaving, utf8_shown(entry->path));
     }
     AUTO_FREE char *advice =
         xasprintf("to leave them out, name them in %s", snapshot_tree_rules(snapshot));

@@ -17,7 +17,7 @@
 
 /* An engine that does not answer is asked again after this, doubled each time up to the second. */
 #define RETRY_FIRST_MS 1000
-#define RETRY_LAST_MS 30000
+#define RETRY_LAST_MS 10000
 
 /* --- its end ---------------------------------------------------------------------------------------- */
 
@@ -108,6 +108,9 @@ void container_tell_to_stop(struct container *container)
             engine_kill(container->engine, container->name, "SIGTERM", on_signalled, container);
 }
 
+static void create(struct container *container);
+static void on_files_changed(void *data);
+
 /* It has ended, or its engine has gone. */
 static void on_waited(const json_t *answer, const struct error *err, void *data)
 {
@@ -146,13 +149,11 @@ static void on_looked(const json_t *answer, const struct error *err, void *data)
             lost(container, xstrdup("the container was removed while the run was going"));
     } else if (json_get_bool(state, "Running", false)) {
         follow(container);
-        container->task->events->changed(container->task);
+        on_files_changed(container);
     } else {
         on_engine_says_ended(container, state);
     }
 }
-
-static void create(struct container *container);
 
 static void on_found_again(const json_t *answer, const struct error *err, void *data)
 {
@@ -278,11 +279,13 @@ static void read_last_words(struct container *container)
         container_started(container, NULL);
 }
 
-/* An engine that went away in the middle is waited for: it may have done what it was asked. */
+/* An engine that went away in the middle is waited for: it may have done what it was asked. What is not
+ * found may be its socket, or the image: the second time it is not the socket. */
 static void on_start_error(struct container *container, const struct error *err)
 {
     AUTO_ERROR struct error fault = ERROR_INIT;
-    if (err->code == ERROR_BUSY || err->code == ERROR_NOT_FOUND) {
+    bool first = container->retry_ms == 0;
+    if (err->code == ERROR_BUSY || (err->code == ERROR_NOT_FOUND && first)) {
         on_engine_silent(container, err);
         return;
     }

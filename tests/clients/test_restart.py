@@ -84,7 +84,7 @@ def test_attach_goes_on_where_the_killed_kernel_was(place):
         seen = kernel.until(lambda m: m["msg_type"] == "stream" and last_line in m["content"]["text"])
         shown += text_of(seen)
         (folder,) = place.runs()
-        until(lambda: int((folder / "shown").read_text()) >= len(shown))
+        until(lambda: (folder / "shown").exists() and int((folder / "shown").read_text()) >= len(shown))
         shown += text_of(kernel.kill())
         kernel = place.start()
         kernel.send(f"%attach {folder.name}", allow_stdin=True)

@@ -16,7 +16,7 @@ from docker_api import Docker  # noqa: E402
 spec = importlib.util.spec_from_file_location("clients", HERE.parent / "clients/conftest.py")
 clients = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(clients)
-until, Place, NO_HURRY = clients.until, clients.Place, clients.NO_HURRY
+until, Place, BUILD = clients.until, clients.Place, clients.BUILD
 
 BASE = HERE.parents[1] / "build/engine/base.tar"
 USER, PASSWORD = "sam", "letmein"

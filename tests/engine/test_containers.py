@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import PASSWORD, REGISTRY, private, until
+from conftest import BUILD, PASSWORD, REGISTRY, private, until
 
 SLOW = """
 import sys, time
@@ -174,6 +174,18 @@ def test_cancel_stops_the_whole_tree(place, kernel):
     kernel.run(f"%cancel {run.name}").ok()
     until(lambda: place.state(run) == "Canceled")
     assert until(lambda: place.containers() == [])
+
+
+def test_cancel_in_a_terminal_with_no_kernel(place, kernel):
+    place.submit(kernel, SLOW, options="--no-wait").ok()
+    run = started(place)[0]
+    kernel.kill()
+    said = subprocess.run([str(BUILD / "skiff"), "cancel", run.name], env=place.env(), capture_output=True, text=True)
+    assert "was asked to end" in said.stdout, said.stderr
+    assert until(lambda: '"exited"' in (run / "status.json").read_text())
+    place.start()
+    until(lambda: place.state(run) == "Canceled")
+    until(lambda: place.containers() == [])
 
 
 def test_a_script_that_ignores_sigterm_is_killed_after_its_grace(place, kernel):
