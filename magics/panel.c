@@ -183,6 +183,17 @@ static bool find_n_of_m(const char *text, double *ret_fraction)
     return false;
 }
 
+/* "412 MB of 1.2 GB (34 %)": more to the point than layers or files. */
+static bool find_percent(const char *text, double *ret_fraction)
+{
+    const char *sign = strstr(text, " %)");
+    const char *start = sign;
+    const char *end;
+    while (sign != NULL && start > text && isdigit((unsigned char)start[-1]))
+        start--;
+    return sign != NULL && share(number_at(start, &end), 100, ret_fraction);
+}
+
 /* " 45%|####" as tqdm draws it; the last one in the line. */
 static bool find_percent_bar(const char *line, double *ret_fraction)
 {
@@ -217,7 +228,8 @@ bool panel_progress(const struct report *report, double *ret_fraction)
     *ret_fraction = 0;
     if (run_state_is_final(report->view->run->state))
         return false;
-    if (report->view->progress != NULL && find_n_of_m(report->view->progress, ret_fraction))
+    const char *now = report->view->progress;
+    if (now != NULL && (find_percent(now, ret_fraction) || find_n_of_m(now, ret_fraction)))
         return true;
     if (report->terminal == NULL || report->view->run->state != RUN_RUNNING)
         return false;

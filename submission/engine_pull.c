@@ -152,6 +152,9 @@ char *engine_pull_text(const struct engine_pull *pull)
         AUTO_FREE char *done = file_size_text((unsigned long long)pull->bytes_done);
         AUTO_FREE char *total = file_size_text((unsigned long long)pull->bytes_total);
         buf_printf(&text, ", %s of %s%s", done, pull->sizes_known ? "" : "at least ", total);
+        double share = (double)pull->bytes_done / (double)pull->bytes_total;
+        if (pull->sizes_known && share <= 1) /* the engine's word: it may be any */
+            buf_printf(&text, " (%d %%)", (int)(100 * share));
     }
     if (pull->rate >= 1 && pull->bytes_done < pull->bytes_total) {
         AUTO_FREE char *rate = file_size_text((unsigned long long)pull->rate);

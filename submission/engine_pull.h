@@ -52,7 +52,7 @@ struct engine_pull {
 bool engine_pull_note(struct engine_pull *pull, const struct engine_message *message,
                       int64_t now_us);
 
-/* "3 of 9 layers, 412 MB of 1.2 GB, 38 MB/s, 21 s left". Caller frees. */
+/* "3 of 9 layers, 412 MB of 1.2 GB (34 %), 38 MB/s, 21 s left". Caller frees. */
 MUST_CHECK char *engine_pull_text(const struct engine_pull *pull);
 
 /* The state as a word: "downloading". Static. */

@@ -196,7 +196,7 @@ static void follows_dockers_pull(void **state)
     assert_int_equal(pull->bytes_total, 20000000);
     note(pull, 2000001, MOVED("bbbbbbbbbbbb", "Downloading", 5000000, 11000000));
     AUTO_FREE char *text = engine_pull_text(pull);
-    assert_non_null(strstr(text, "1 of 3 layers, 5.0 MB of 20 MB, "));
+    assert_non_null(strstr(text, "1 of 3 layers, 5.0 MB of 20 MB (25 %), "));
     assert_non_null(strstr(text, " left"));
     assert_true(pull->rate > 0);
     note(pull, 3000000, LAYER("bbbbbbbbbbbb", "Verifying Checksum"));
