@@ -304,8 +304,10 @@ static void tells_that_the_engine_was_killed(void **state)
     place_wait(place, &place->done);
     assert_int_equal(place->err.code, ERROR_BUSY);
     place_wait(place, &place->heard);
-    DO(place, engine_connect(engine, ON));
-    assert_int_equal(place->err.code, ERROR_BUSY);
+    do { /* while it dies a connection may still be taken, and is cut */
+        DO(place, engine_connect(engine, ON));
+        assert_int_equal(place->err.code, ERROR_BUSY);
+    } while (place->err.hint == NULL);
     assert_non_null(strstr(place->err.hint, "is the service running?"));
 }
 
