@@ -108,7 +108,7 @@ VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-
   --child-silent-after-fork=yes
 # What moves much data, fills disks or is killed half-way is left to the sanitizers: minutes under valgrind.
 VALGRIND_SRC := $(filter-out %/test_backlog.c %/test_channels.c %/test_ignore_git.c %/test_metrics.c \
-  %/test_snapshot_crash.c %/test_snapshot_store.c,$(UNIT_SRC))
+  %/test_registry_auth.c %/test_snapshot_crash.c %/test_snapshot_store.c,$(UNIT_SRC))
 valgrind: $(patsubst %.c,$(BUILD)/%.valgrind,$(VALGRIND_SRC))
 $(BUILD)/tests/%.valgrind: $(BUILD)/tests/% $(PROGRAMS)
 	$(call say,VALGRIND,$*)
