@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Kernels started by the real jupyter_client, each with a home and a working folder of its own."""
 
+import contextlib
 import json
 import os
 import pathlib
 import queue
+import signal
 import subprocess
 import sys
 import time
@@ -192,6 +194,9 @@ def place(tmp_path):
     yield place
     for kernel in place.kernels:
         kernel.stop()
+    for pid in place.processes():  # runs that a test leaves going
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
